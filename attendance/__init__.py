@@ -1,0 +1,1 @@
+"""What the class did: presence, roll call, ballots, register; projections of room events."""

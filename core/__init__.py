@@ -1,0 +1,1 @@
+"""The bottom layer: errors, clock, ids, configuration, database base, journal, event bus."""

@@ -1,0 +1,14 @@
+"""Opaque identifiers: a prefix that names the kind, then 80 random bits."""
+
+import secrets
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
+LENGTH = 16  # 16 x 5 bits = 80 bits: a clash among a billion ids has odds of about 1 in a million
+
+
+def new_id(prefix: str) -> str:
+    """Return a fresh id.
+
+    prefix: the kind, such as `lec`, `bp`, `usr`.  Returns `prefix_` and 16 characters.
+    """
+    return prefix + "_" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))

@@ -1,0 +1,1 @@
+"""The media node: its own process, asyncio, forwards packets without decoding them."""

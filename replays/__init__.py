@@ -1,0 +1,1 @@
+"""What was kept: catalogue, timeline, chapters, playlists, watch progress."""

@@ -1,0 +1,1 @@
+"""Organisations, bridge points, equipment, courses, lectures, bookings, calendars."""

@@ -1,0 +1,211 @@
+"""Every Socket.IO message, one frozen class each; unknown fields are refused.
+
+The event name on the wire is the class's `type`; the payload is one JSON object with the other
+fields. Every request is acknowledged with `{ok: true, ...}` or
+`{ok: false, error: {code, message}}`. `docs/protocol.md` and `static/js/messages.d.ts` are
+generated from this file by `make protocol`.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rooms.events import DeviceState, Id
+
+MAX_SDP = 60_000  # characters; the largest real offer seen is 12 kB (15 m-lines)
+Sdp = Annotated[str, Field(min_length=20, max_length=MAX_SDP)]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+class Message(BaseModel):
+    """Parent of all wire messages."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    type: ClassVar[str]
+
+
+# ---- browser -> server --------------------------------------------------------------------
+
+
+class RoomJoin(Message):
+    """Come in, or come back after a lost connection; the ack is `Joined`."""
+
+    type = "room.join"
+    token: Annotated[str, Field(min_length=10, max_length=2000)]  # signed by the page, says who and where
+
+
+class RoomSnapshot(Message):
+    """Ask for the whole state again after a gap in seq; the ack is `Snapshot`."""
+
+    type = "room.snapshot"
+
+
+class MediaUp(Message):
+    """Offer the publishing leg: mic, camera, screen m-lines; the ack is `Answer`."""
+
+    type = "media.up"
+    sdp: Sdp
+
+
+class MediaDown(Message):
+    """Ask for the receiving leg; the ack is `Offer`."""
+
+    type = "media.down"
+
+
+class MediaDownAnswer(Message):
+    """Answer the node's offer."""
+
+    type = "media.down_answer"
+    leg: Annotated[str, Field(max_length=40)]  # from `Offer`, so that an old answer cannot meet a new offer
+    sdp: Sdp
+
+
+class LectureStart(Message):
+    """Go live."""
+
+    type = "lecture.start"
+
+
+class LectureEnd(Message):
+    """End the class for everybody."""
+
+    type = "lecture.end"
+
+
+class FloorRequest(Message):
+    """Raise the hand."""
+
+    type = "floor.request"
+
+
+class FloorWithdraw(Message):
+    """Lower a hand: one's own, or, for the chair, somebody's."""
+
+    type = "floor.withdraw"
+    participant: Id | None = None
+
+
+class FloorGrant(Message):
+    """Give the floor; whoever had it loses it."""
+
+    type = "floor.grant"
+    participant: Id
+
+
+class FloorRelease(Message):
+    """Give the floor back."""
+
+    type = "floor.release"
+
+
+class FloorRevoke(Message):
+    """Take the floor away from whoever has it."""
+
+    type = "floor.revoke"
+
+
+class PollOpen(Message):
+    """Put a single-choice question to the class; the ack carries `poll`."""
+
+    type = "poll.open"
+    question: Text
+    options: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=2, max_length=10)]
+
+
+class PollClose(Message):
+    """Close the open poll."""
+
+    type = "poll.close"
+    poll: Id
+
+
+class PointReport(Message):
+    """What a point's own test of its equipment found."""
+
+    type = "point.report"
+    camera: DeviceState
+    microphone: DeviceState
+
+
+REQUESTS: dict[str, type[Message]] = {
+    m.type: m
+    for m in (
+        RoomJoin, RoomSnapshot, MediaUp, MediaDown, MediaDownAnswer, LectureStart, LectureEnd,
+        FloorRequest, FloorWithdraw, FloorGrant, FloorRelease, FloorRevoke, PollOpen, PollClose, PointReport,
+    )
+}  # fmt: skip
+
+
+# ---- acks ---------------------------------------------------------------------------------
+
+
+class Media(Message):
+    """What a browser needs to know before it negotiates."""
+
+    type = "media"
+    epoch: str  # changes when the media node was restarted: negotiate both legs again
+    publish: list[Literal["mic", "camera", "screen"]]  # empty: receive only
+
+
+class Snapshot(Message):
+    """The state up to and including its own `seq`, and the words for the ids in it."""
+
+    type = "snapshot"
+    state: dict[str, Any]  # rooms.state.RoomState as JSON
+    labels: dict[str, Any]  # id -> name of a person or point; poll id -> {question, options}
+    server_ms: int
+
+
+class Joined(Snapshot):
+    """Ack of `room.join`."""
+
+    type = "joined"
+    you: str  # participant id
+    role: str
+    media: Media
+
+
+class Answer(Message):
+    """Ack of `media.up`."""
+
+    type = "answer"
+    sdp: str
+
+
+class Offer(Message):
+    """Ack of `media.down`: the slots are the m-lines, `a=msid` names each slot."""
+
+    type = "offer"
+    leg: str
+    sdp: str
+    slots: list[str]
+
+
+# ---- server -> browser --------------------------------------------------------------------
+
+
+class RoomEventMessage(Message):
+    """One journal entry, as it happened."""
+
+    type = "room.event"
+    seq: int
+    at_ms: int
+    event: dict[str, Any]  # rooms.events.RoomEvent as JSON, with its type
+    labels: dict[str, Any]  # words for ids that first appear in this event
+
+
+class MediaReset(Message):
+    """The media node was restarted: negotiate both legs again."""
+
+    type = "media.reset"
+    epoch: str
+
+
+class RoomReplaced(Message):
+    """The same participant came in elsewhere; this connection has no part in the room any more."""
+
+    type = "room.replaced"
+
+
+PUSHES: tuple[type[Message], ...] = (RoomEventMessage, MediaReset, RoomReplaced)
