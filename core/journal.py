@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db import Base, Database
-from core.errors import Conflict, N_
+from core.errors import N_, Conflict
 
 GENESIS = "0" * 64
 

@@ -6,6 +6,8 @@ point or organisation is checked beside the object, by the service that owns it.
 
 from typing import Literal, get_args
 
+from core.errors import N_, NotAllowed
+
 Role = Literal["admin", "organiser", "lecturer", "operator", "learner", "observer", "point"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -62,3 +64,12 @@ def may(role: Role, action: Action) -> bool:
 def any_may(roles: "frozenset[Role] | set[Role] | tuple[Role, ...]", action: Action) -> bool:
     """Return whether at least one of a person's roles lets them do this."""
     return any(may(role, action) for role in roles)
+
+
+def require(roles: "frozenset[Role] | set[Role] | tuple[Role, ...]", action: Action) -> None:
+    """Raise NotAllowed unless one of the roles may do this.
+
+    roles: what the asking person is, empty when nobody is signed in.
+    """
+    if not any_may(roles, action):
+        raise NotAllowed("permission.denied", N_("You are not allowed to do this."), action=action)

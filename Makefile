@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+# Everything a person does with this tree. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PY := .venv/bin/python
+POINTS ?= 3
+export DATA_DIR ?= instance
+
+# Each stamp stands for one finished step of set-up, so that a second start has nothing to do.
+S := .stamps
+
+.PHONY: help
+help: ## List every target with a sentence
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# ---- set-up -------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(S)/python $(S)/vendor $(S)/translations ## Install what the product needs to run (nothing outside this folder)
+
+$(S):
+	@mkdir -p $@
+
+$(S)/venv: | $(S)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || scripts/need.sh python3-venv
+	@test -x $(PY) || $(PYTHON) -m venv .venv
+	@touch $@
+
+$(S)/python: requirements.txt | $(S)/venv
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(S)/node: package.json package-lock.json .npmrc | $(S)
+	npm ci --silent
+	@touch $@
+
+$(S)/vendor: scripts/vendor.mjs $(S)/node
+	node scripts/vendor.mjs
+	@touch $@
+
+SENTENCES := $(shell find app attendance core replays rooms schedules signaling static/js -name '*.py' -o -name '*.html' -o -name '*.po' -o -name '*.js' 2>/dev/null)
+$(S)/translations: $(SENTENCES) $(S)/python
+	@$(PY) -m app.catalogue compile
+	@touch $@
+
+$(S)/dev: requirements-dev.txt $(S)/python
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+$(S)/machine: scripts/need.sh | $(S)
+	scripts/need.sh chromium postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
+	@touch $@
+
+# ---- the product --------------------------------------------------------------------------
+
+.PHONY: run
+run: setup ## Set up and start the product on http://localhost:5000 with demo data
+	@$(PY) -m app init-db --demo-when-new
+	@exec $(PY) -P app/serve.py
+
+.PHONY: demo
+demo: setup ## Fill the database with the demo data again (lectures move to today)
+	@$(PY) -m app demo
+
+.PHONY: verify
+verify: setup ## Check the hash chain of every lecture's journal
+	@$(PY) -m app verify-journal
+
+# ---- quality ------------------------------------------------------------------------------
+
+.PHONY: check
+check: setup $(S)/dev ## Formatting, lint, types (Python and JavaScript), layers, generated files
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	npx tsc --noEmit -p tsconfig.json
+	$(PY) -m pytest -q tests/test_layers.py
+	$(PY) -m signaling.protocol --check
+
+.PHONY: test
+test: setup $(S)/dev $(S)/machine ## Run every test, with Chromium and PostgreSQL from Debian
+	node --test tests/js/
+	scripts/with_postgres.sh $(PY) -m pytest $(PYTEST)
+
+.PHONY: test-quick
+test-quick: setup $(S)/dev ## Run the tests that need neither a browser nor PostgreSQL
+	node --test tests/js/
+	$(PY) -m pytest -m "not browser and not postgres" $(PYTEST)
+
+.PHONY: class-day
+class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real browsers: make class-day POINTS=3
+	$(PY) -m bench.class_day --points $(POINTS)
+
+# ---- generated files ----------------------------------------------------------------------
+
+.PHONY: protocol
+protocol: $(S)/python ## Write docs/protocol.md and static/js/messages.d.ts from the message classes
+	$(PY) -m signaling.protocol
+
+.PHONY: translations
+translations: $(S)/python ## Collect new sentences into the catalogue and compile it
+	$(PY) -m app.catalogue update
+	$(PY) -m app.catalogue compile
+
+.PHONY: format
+format: $(S)/dev ## Format the Python files
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+# ---- tidy ---------------------------------------------------------------------------------
+
+.PHONY: clean
+clean: ## Remove what was installed or generated; the data in instance/ stays
+	rm -rf .stamps .venv node_modules static/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f app/translations/js.json app/translations/*/LC_MESSAGES/*.mo
+
+.PHONY: clean-data
+clean-data: ## Remove the data too: database, recordings, keys
+	rm -rf instance

@@ -1,0 +1,73 @@
+"""Translation catalogues: collect the sentences, keep vi's catalogue in step, compile."""
+
+import json
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po, write_po
+
+ROOT = Path(__file__).resolve().parent.parent
+TRANSLATIONS = ROOT / "app" / "translations"
+VI = TRANSLATIONS / "vi" / "LC_MESSAGES" / "messages.po"
+JS_LIST = TRANSLATIONS / "js.json"
+PYTHON_FOLDERS = ("app", "attendance", "core", "replays", "rooms", "schedules", "signaling")
+KEYWORDS = {**DEFAULT_KEYWORDS, "N_": None, "lazy_gettext": None, "_l": None, "t": None}
+
+
+def extract() -> dict[str, list[tuple[str, int]]]:
+    """Return every sentence of the product: msgid -> where it stands (file, line)."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for folder in PYTHON_FOLDERS:
+        _collect(found, folder, [("migrations/**", "ignore"), ("**.py", "python"), ("**/templates/**.html", "jinja2")])
+    _collect(found, "static/js", [("**.js", "javascript")])
+    return found
+
+
+def _collect(found: dict[str, list[tuple[str, int]]], folder: str, methods: list[tuple[str, str]]) -> None:
+    start = ROOT / folder
+    rows = extract_from_dir(
+        str(start), methods, {"**/templates/**.html": {"silent": "false"}}, keywords=KEYWORDS
+    )
+    for name, line, message, _comments, _context in rows:
+        for msgid in message if isinstance(message, tuple) else (message,):
+            if msgid:
+                found.setdefault(msgid, []).append((f"{folder}/{name}", line))
+
+
+def update() -> tuple[int, int]:
+    """Bring vi's catalogue in step with the sources.
+
+    Sentences that are no longer used go, new ones come without translation.
+    Returns (sentences, how many of them have no translation yet).
+    """
+    old = load()
+    fresh = Catalog(locale="vi", project="Điểm Cầu", version="1", copyright_holder="Điểm Cầu", fuzzy=False)
+    fresh.header_comment = "# Vietnamese words of Điểm Cầu.\n# SPDX-License-Identifier: Apache-2.0"
+    for msgid, places in sorted(extract().items()):
+        known = old.get(msgid)
+        files = sorted({name for name, _line in places})
+        string = str(known.string) if known and known.string else ""
+        fresh.add(msgid, string, locations=[(name, None) for name in files])
+    VI.parent.mkdir(parents=True, exist_ok=True)
+    with VI.open("wb") as file:
+        write_po(file, fresh, omit_header=False, sort_output=True, width=120)
+    return len(fresh), sum(1 for message in fresh if message.id and not message.string)
+
+
+def load() -> Catalog:
+    """Return vi's catalogue as it stands."""
+    if not VI.exists():
+        return Catalog(locale="vi")
+    with VI.open("rb") as file:
+        return read_po(file, locale="vi")
+
+
+def compile_all() -> None:
+    """Write what the running product reads: messages.mo, and the list of sentences in scripts."""
+    found = extract()
+    with VI.with_suffix(".mo").open("wb") as file:
+        write_mo(file, load())
+    in_scripts = sorted(msgid for msgid, places in found.items() if any(name.startswith("static/js/") for name, _ in places))
+    JS_LIST.write_text(json.dumps(in_scripts, ensure_ascii=False, indent=0), "utf-8")

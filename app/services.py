@@ -1,0 +1,45 @@
+"""The services of one running product, made once from its configuration."""
+
+from dataclasses import dataclass
+
+from attendance.service import AttendanceService
+from core.bus import EventBus
+from core.clock import Clock
+from core.config import Config
+from core.db import Database
+from core.journal import Journal
+from replays.service import ReplayService
+from rooms.service import RoomService
+from schedules.service import ScheduleService
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a page, a socket or the ticker may ask."""
+
+    config: Config
+    clock: Clock
+    bus: EventBus
+    db: Database
+    journal: Journal
+    schedules: ScheduleService
+    rooms: RoomService
+    attendance: AttendanceService
+    replays: ReplayService
+
+
+def build(config: Config, clock: Clock) -> Services:
+    """Open the database and make every service on it; nothing is subscribed yet (see wiring)."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    db, bus = Database(config.database), EventBus()
+    return Services(
+        config=config,
+        clock=clock,
+        bus=bus,
+        db=db,
+        journal=Journal(db),
+        schedules=ScheduleService(db, bus, clock),
+        rooms=RoomService(db, bus, clock),
+        attendance=AttendanceService(db, bus, clock),
+        replays=ReplayService(db, config.recordings_dir, clock),
+    )
