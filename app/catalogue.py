@@ -1,6 +1,7 @@
 """Translation catalogues: collect the sentences, keep vi's catalogue in step, compile."""
 
 import json
+import sys
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -27,9 +28,7 @@ def extract() -> dict[str, list[tuple[str, int]]]:
 
 def _collect(found: dict[str, list[tuple[str, int]]], folder: str, methods: list[tuple[str, str]]) -> None:
     start = ROOT / folder
-    rows = extract_from_dir(
-        str(start), methods, {"**/templates/**.html": {"silent": "false"}}, keywords=KEYWORDS
-    )
+    rows = extract_from_dir(str(start), methods, {"**/templates/**.html": {"silent": "false"}}, keywords=KEYWORDS)
     for name, line, message, _comments, _context in rows:
         for msgid in message if isinstance(message, tuple) else (message,):
             if msgid:
@@ -69,5 +68,26 @@ def compile_all() -> None:
     found = extract()
     with VI.with_suffix(".mo").open("wb") as file:
         write_mo(file, load())
-    in_scripts = sorted(msgid for msgid, places in found.items() if any(name.startswith("static/js/") for name, _ in places))
+    in_scripts = sorted(msgid for msgid, places in found.items() if any(_is_script(name) for name, _line in places))
     JS_LIST.write_text(json.dumps(in_scripts, ensure_ascii=False, indent=0), "utf-8")
+
+
+def _is_script(name: str) -> bool:
+    return name.startswith("static/js/")
+
+
+def main(arguments: list[str]) -> int:
+    """Run `update` or `compile`.  Returns the exit status."""
+    if arguments == ["update"]:
+        sentences, missing = update()
+        print(f"{sentences} sentences, {missing} without translation")
+        return 0
+    if arguments == ["compile"]:
+        compile_all()
+        return 0
+    print("usage: python -m app.catalogue update|compile", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

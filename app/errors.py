@@ -47,9 +47,9 @@ def translated(error: AppError) -> str:
 
 def on_app_error(error: AppError) -> ResponseReturnValue:
     """Answer one of the five kinds; an anonymous person who may not see a page is asked to sign in."""
-    if isinstance(error, NotAllowed) and request.method == "GET" and not _wants_json():
-        if not current_user.is_authenticated:
-            return redirect(url_for("auth.login", next=request.full_path.rstrip("?")))
+    refused_page = isinstance(error, NotAllowed) and request.method == "GET" and not _wants_json()
+    if refused_page and not current_user.is_authenticated:
+        return redirect(url_for("auth.login", next=request.full_path.rstrip("?")))
     return _answer(error.status, error.code, translated(error))
 
 
