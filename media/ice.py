@@ -1,0 +1,98 @@
+"""ICE-lite: answer authenticated checks, and learn addresses from nothing else.
+
+Source: RFC 8445 (lite implementation), RFC 8489 (STUN), RFC 7675 (consent), RFC 7983 (demultiplexing).
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from aioice import stun
+
+Address = tuple[str, int]
+CONSENT_S = 30.0  # RFC 7675 section 5.1: no check for this long, no more sending
+BINDING_REQUEST = b"\x00\x01"
+USERNAME = 0x0006
+
+
+def is_stun(data: bytes) -> bool:
+    """Return whether a datagram's first byte says STUN."""
+    return data[0] < 4
+
+
+def is_dtls(data: bytes) -> bool:
+    """Return whether a datagram's first byte says DTLS."""
+    return 20 <= data[0] <= 63
+
+
+def is_rtp(data: bytes) -> bool:
+    """Return whether a datagram's first byte says RTP or RTCP."""
+    return 128 <= data[0] <= 191
+
+
+def is_rtcp(data: bytes) -> bool:
+    """Return whether an RTP-or-RTCP datagram is RTCP.  Source: RFC 5761 section 4."""
+    return len(data) > 1 and 192 <= data[1] <= 223
+
+
+def local_ufrag(data: bytes) -> str | None:
+    """Return our half of a binding request's USERNAME, read from the raw bytes.
+
+    Cheap on purpose: it decides, before any HMAC, whether a stranger's datagram is worth parsing.
+    """
+    if len(data) < 20 or data[:2] != BINDING_REQUEST:
+        return None
+    i = 20
+    while i + 4 <= len(data):
+        kind, length = int.from_bytes(data[i : i + 2], "big"), int.from_bytes(data[i + 2 : i + 4], "big")
+        if kind == USERNAME:
+            return data[i + 4 : i + 4 + length].split(b":")[0].decode("ascii", "replace")
+        i += 4 + length + (-length % 4)
+    return None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of a binding request: the reply to send, and whether the pair was nominated."""
+
+    reply: bytes
+    nominated: bool
+    valid: bool
+
+
+class IceLite:
+    """Our side of one leg's ICE."""
+
+    def __init__(self, remote_ufrag: str | None = None) -> None:
+        """Make fresh credentials.
+
+        remote_ufrag: from the peer's SDP, None while it is not known (it answers our offer).
+        """
+        self.ufrag = secrets.token_hex(4)
+        self.pwd = secrets.token_hex(16)
+        self.remote_ufrag = remote_ufrag
+
+    def check(self, data: bytes, address: Address) -> Check | None:
+        """Verify a binding request that names our ufrag.
+
+        Returns None for anything that must be dropped without an answer.
+        """
+        try:
+            message = stun.parse_message(data)
+            if message.message_method != stun.Method.BINDING or message.message_class != stun.Class.REQUEST:
+                return None
+            theirs = message.attributes.get("USERNAME", "").partition(":")[2]
+            if self.remote_ufrag is not None and theirs != self.remote_ufrag:
+                return None
+            if not message.check_message_integrity(self.pwd.encode()):
+                return None
+        except Exception:  # the parser raises five kinds on hostile bytes: all mean "not a check"
+            return None
+        conflict = "ICE-CONTROLLED" in message.attributes
+        kind = stun.Class.ERROR if conflict else stun.Class.RESPONSE
+        reply = stun.Message(stun.Method.BINDING, kind, message.transaction_id)
+        if conflict:
+            reply.attributes["ERROR-CODE"] = (487, "Role Conflict")
+        else:
+            reply.attributes["XOR-MAPPED-ADDRESS"] = address
+        reply.add_message_integrity(self.pwd.encode())
+        return Check(bytes(reply), "USE-CANDIDATE" in message.attributes, not conflict)

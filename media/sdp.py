@@ -1,0 +1,253 @@
+"""SDP, exactly as much as two fixed kinds of leg need: read offers and answers, write ours.
+
+Written by hand because library round trips lose lines that matter (rid, simulcast, rtcp-rsize,
+extmap directions), and read strictly because the text comes from strangers: anything unexpected
+is one error, `sdp.malformed`.
+"""
+
+import secrets
+from dataclasses import dataclass, field
+
+from core.errors import N_, Invalid
+from media.slots import ABS_SEND_TIME_ID, Slot
+
+MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+ABS_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+KINDS = ("mic", "camera", "screen")  # the publishing leg's m-lines, in this order
+H264_FMTP = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
+START_KBPS = 1500  # a browser that starts at its own 300 kbit/s needs 20 s to a sharp picture
+CANDIDATE_PRIORITY = 2_130_706_431  # host, UDP, RFC 8445 section 5.1.2.1
+
+
+@dataclass(frozen=True)
+class Section:
+    """One m-line of somebody's SDP."""
+
+    kind: str  # "audio" or "video"
+    mid: str
+    payload_types: tuple[int, ...]
+    codecs: dict[int, str]  # payload type -> encoding name, upper case
+    formats: dict[int, str]  # payload type -> fmtp
+    extensions: dict[str, int]
+    ssrcs: tuple[int, ...]
+    repairs: dict[int, int]  # RTX ssrc -> media ssrc
+    rejected: bool
+    raw_maps: dict[int, str] = field(default_factory=dict)  # payload type -> "opus/48000/2"
+
+
+@dataclass(frozen=True)
+class Description:
+    """Somebody's whole SDP."""
+
+    ufrag: str
+    fingerprint: bytes  # SHA-256, 32 bytes
+    setup: str
+    sections: tuple[Section, ...]
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What identifies our side of a leg."""
+
+    ufrag: str
+    pwd: str
+    fingerprint: bytes
+    addresses: tuple[tuple[str, int], ...]  # announced (ip, port)
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What was agreed for one m-line of a publishing leg."""
+
+    name: str  # opus, H264, VP8
+    payload_type: int
+    rtx: int | None
+
+
+def read(text: str) -> Description:
+    """Parse an offer or an answer of a browser.
+
+    text: the SDP.  Raises Invalid `sdp.malformed` for anything that is not one.
+    Source: RFC 8866, RFC 8829 section 5.8, RFC 8122 (fingerprint), RFC 5576 (ssrc).
+    """
+    try:
+        lines = [line.strip() for line in text.replace("\r", "").split("\n") if line.strip()]
+        starts = [i for i, line in enumerate(lines) if line.startswith("m=")]
+        if not lines or lines[0] != "v=0" or not starts or len(starts) > 64:
+            raise ValueError("no v= or no m= line")
+        parts = [lines[a:b] for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+        return Description(
+            ufrag=_value(lines, "a=ice-ufrag:"),
+            fingerprint=_fingerprint(lines),
+            setup=_value(lines, "a=setup:"),
+            sections=tuple(_section(part) for part in parts),
+        )
+    except Invalid:
+        raise
+    except (ValueError, IndexError, KeyError) as error:
+        raise Invalid("sdp.malformed", N_("The browser's media description cannot be read.")) from error
+
+
+def _value(lines: list[str], prefix: str) -> str:
+    for line in lines:
+        if line.startswith(prefix):
+            value = line[len(prefix) :].strip()
+            if not value or len(value) > 256:
+                break
+            return value
+    raise ValueError(f"no {prefix}")
+
+
+def _fingerprint(lines: list[str]) -> bytes:
+    found = {line[len("a=fingerprint:") :].strip().lower() for line in lines if line.startswith("a=fingerprint:")}
+    strong = [value.split()[1] for value in found if value.startswith("sha-256 ")]
+    if len(strong) != 1:
+        raise Invalid("sdp.fingerprint", N_("The browser's media description has no single SHA-256 fingerprint."))
+    value = bytes.fromhex(strong[0].replace(":", ""))
+    if len(value) != 32:
+        raise Invalid("sdp.fingerprint", N_("The browser's media description has no single SHA-256 fingerprint."))
+    return value
+
+
+def _section(lines: list[str]) -> Section:
+    kind, port, _, *types = lines[0][2:].split()
+    if kind not in ("audio", "video"):
+        raise ValueError(f"m={kind}")
+    codecs, raw, formats, extensions, repairs = {}, {}, {}, {}, {}
+    ssrcs: list[int] = []
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        if name == "a=rtpmap":
+            number, encoding = value.split(maxsplit=1)
+            codecs[int(number)] = encoding.split("/")[0].upper()
+            raw[int(number)] = encoding
+        elif name == "a=fmtp":
+            number, parameters = value.split(maxsplit=1)
+            formats[int(number)] = parameters
+        elif name == "a=extmap":
+            number, uri = value.split()[:2]
+            extensions[uri] = int(number.split("/")[0])
+        elif name == "a=ssrc-group" and value.startswith("FID "):
+            media, rtx = (int(v) for v in value.split()[1:3])
+            repairs[rtx] = media
+        elif name == "a=ssrc":
+            ssrcs.append(int(value.split()[0]))
+    return Section(
+        kind=kind,
+        mid=_value(lines, "a=mid:"),
+        payload_types=tuple(int(t) for t in types),
+        codecs=codecs,
+        formats=formats,
+        extensions=extensions,
+        ssrcs=tuple(s for s in dict.fromkeys(ssrcs) if s not in repairs),
+        repairs=repairs,
+        rejected=port == "0" and "a=bundle-only" not in lines,
+        raw_maps=raw,
+    )
+
+
+def choose(section: Section) -> Codec | None:
+    """Return the codec we take on a publishing m-line, or None when there is none in common.
+
+    H.264 constrained baseline with packetization-mode 1 first: it goes into the recording as it is.
+    """
+    if section.kind == "audio":
+        found = next((t for t in section.payload_types if section.codecs.get(t) == "OPUS"), None)
+        return Codec("opus", found, None) if found is not None else None
+    for name in ("H264", "VP8"):
+        types = [t for t in section.payload_types if section.codecs.get(t) == name]
+        if name == "H264":
+            mode1 = [t for t in types if "packetization-mode=1" in section.formats.get(t, "")]
+            types = [t for t in mode1 if "profile-level-id=42e0" in section.formats[t].lower()] or mode1
+        if types:
+            rtx = next((t for t, f in section.formats.items() if f.replace(" ", "") == f"apt={types[0]}"), None)
+            return Codec(name, types[0], rtx)
+    return None
+
+
+def answer_up(offer: Description, ours: Credentials) -> tuple[str, tuple[Codec | None, ...]]:
+    """Write the answer to a publishing leg's offer.
+
+    Returns (SDP, codec per m-line; None where the m-line was refused).
+    Raises Invalid `sdp.sections` unless the m-lines are mic, camera, screen (screen may be missing).
+    """
+    kinds = tuple(s.kind for s in offer.sections)
+    if kinds not in (("audio", "video"), ("audio", "video", "video")):
+        raise Invalid("sdp.sections", N_("A publishing leg has the lines microphone, camera, screen in this order."))
+    chosen = tuple(None if s.rejected else choose(s) for s in offer.sections)
+    if all(c is None for c in chosen):
+        raise Invalid("sdp.codecs", N_("This browser offers neither H.264 nor VP8 nor Opus."))
+    out = _head([s.mid for s, c in zip(offer.sections, chosen, strict=True) if c])
+    first = True
+    for section, codec in zip(offer.sections, chosen, strict=True):
+        if codec is None:
+            types = " ".join(map(str, section.payload_types)) or "0"
+            out += [f"m={section.kind} 0 UDP/TLS/RTP/SAVPF {types}", "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}",
+                    "a=inactive"]  # fmt: skip
+            continue
+        out += _receive(section, codec, ours, with_candidates=first)
+        first = False
+    return "\r\n".join(out) + "\r\n", chosen
+
+
+def _receive(section: Section, codec: Codec, ours: Credentials, *, with_candidates: bool) -> list[str]:
+    types = f"{codec.payload_type}" + (f" {codec.rtx}" if codec.rtx is not None else "")
+    out = _media(section.kind, types, section.mid, "recvonly", ours, "passive")
+    out += _candidates(ours) if with_candidates else []
+    wanted = {uri: section.extensions[uri] for uri in (MID_URI, ABS_SEND_TIME_URI) if uri in section.extensions}
+    out += [f"a=extmap:{number} {uri}" for uri, number in wanted.items()]
+    pt = codec.payload_type
+    out.append(f"a=rtpmap:{pt} {section.raw_maps[pt]}")
+    parameters = section.formats.get(pt, "")
+    if section.kind == "video":
+        parameters = ";".join(filter(None, (parameters, f"x-google-start-bitrate={START_KBPS}")))
+        out += [f"a=rtcp-fb:{pt} {kind}" for kind in ("nack", "nack pli", "ccm fir", "goog-remb")]
+    if parameters:
+        out.append(f"a=fmtp:{pt} {parameters}")
+    if codec.rtx is not None:
+        out += [f"a=rtpmap:{codec.rtx} rtx/90000", f"a=fmtp:{codec.rtx} apt={pt}"]
+    return out
+
+
+def offer_down(slots: list[Slot], ours: Credentials) -> str:
+    """Write the offer of a receiving leg: one m-line per slot, the same for every viewer.
+
+    The media `a=ssrc` line comes before the RTX one: Chromium takes the first it reads as primary
+    and drops all video, without an error, when that is the RTX.
+    """
+    out = _head([str(i) for i in range(len(slots))])
+    for i, slot in enumerate(slots):
+        audio = slot.kind == "audio"
+        out += _media(slot.kind, "111" if audio else "96 97 98 99", str(i), "sendonly", ours, "actpass")
+        out += _candidates(ours) if i == 0 else []
+        out += [f"a=msid:{slot.name} {slot.name}", f"a=extmap:{ABS_SEND_TIME_ID} {ABS_SEND_TIME_URI}"]
+        if audio:
+            out += ["a=rtpmap:111 opus/48000/2", "a=fmtp:111 minptime=10;useinbandfec=1",
+                    f"a=ssrc:{slot.ssrc} cname:node"]  # fmt: skip
+            continue
+        out += ["a=rtpmap:96 H264/90000", f"a=fmtp:96 {H264_FMTP}", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96",
+                "a=rtpmap:98 VP8/90000", "a=rtpmap:99 rtx/90000", "a=fmtp:99 apt=98"]  # fmt: skip
+        out += [f"a=rtcp-fb:{pt} {kind}" for pt in (96, 98) for kind in ("nack", "nack pli", "ccm fir", "goog-remb")]
+        out += [f"a=ssrc-group:FID {slot.ssrc} {slot.ssrc + 1}", f"a=ssrc:{slot.ssrc} cname:node",
+                f"a=ssrc:{slot.ssrc + 1} cname:node"]  # fmt: skip
+    return "\r\n".join(out) + "\r\n"
+
+
+def _head(mids: list[str]) -> list[str]:
+    return ["v=0", f"o=- {secrets.randbits(62)} 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=ice-lite",
+            "a=group:BUNDLE " + " ".join(mids), "a=extmap-allow-mixed", "a=msid-semantic: WMS *"]  # fmt: skip
+
+
+def _media(kind: str, types: str, mid: str, direction: str, ours: Credentials, setup: str) -> list[str]:
+    ip, port = ours.addresses[0]
+    fingerprint = ":".join(f"{byte:02X}" for byte in ours.fingerprint)
+    return [f"m={kind} {port} UDP/TLS/RTP/SAVPF {types}", f"c=IN IP4 {ip}", "a=rtcp-mux", "a=rtcp-rsize",
+            f"a=mid:{mid}", f"a={direction}", f"a=setup:{setup}", f"a=ice-ufrag:{ours.ufrag}", f"a=ice-pwd:{ours.pwd}",
+            f"a=fingerprint:sha-256 {fingerprint}"]  # fmt: skip
+
+
+def _candidates(ours: Credentials) -> list[str]:
+    return [
+        f"a=candidate:{i + 1} 1 udp {CANDIDATE_PRIORITY - i} {ip} {port} typ host"
+        for i, (ip, port) in enumerate(ours.addresses)
+    ] + ["a=end-of-candidates"]

@@ -1,0 +1,147 @@
+"""A real media node process, and real Chromium pages to publish to it and watch it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "a-token-for-tests"
+ROOM = "lec_media"
+CHROMIUM_FLAGS = [
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+    "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", "--allow-loopback-in-peer-connection",
+    "--autoplay-policy=no-user-gesture-required", "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+]  # fmt: skip
+
+
+class NodeProcess:
+    """One `python -m media` on free ports, with its control port at hand."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.state_file = data_dir / "node.json"
+        self.http = urllib3.PoolManager(retries=False, timeout=5)
+        self.start()
+
+    def start(self) -> None:
+        self.state_file.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "media", "--data-dir", self.data_dir, "--host", "127.0.0.1", "--port", "0",
+             "--state", self.state_file],
+            cwd=ROOT, env={**os.environ, "MEDIA_TOKEN": TOKEN},
+        )  # fmt: skip
+        wait_for(self.state_file.exists, "the node's state file")
+        self.state = json.loads(self.state_file.read_text())
+
+    @property
+    def media_port(self) -> int:
+        return int(self.state["media_port"])
+
+    def call(self, method: str, path: str, body: Any = None, token: str = TOKEN) -> tuple[int, Any]:
+        answer = self.http.request(
+            method, self.state["control_url"] + path, json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+        return answer.status, (json.loads(answer.data) if answer.data else None)
+
+    def ok(self, method: str, path: str, body: Any = None) -> Any:
+        status, answer = self.call(method, path, body)
+        assert status < 300, (status, answer)
+        return answer
+
+    def plan(self, version: int, slots: dict[str, str], publishers: list[str], **more: Any) -> Any:
+        return self.ok("PUT", f"/rooms/{ROOM}", {"version": version, "slots": slots, "publishers": publishers, **more})
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(5)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(5)
+
+
+def wait_for(ready: Any, what: str, limit_s: float = 20.0) -> Any:
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        found = ready()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {limit_s} s in vain for {what}")
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[NodeProcess]:
+    process = NodeProcess(tmp_path)
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Page:
+    """A browser page with one participant; its SDP goes to the node by way of the test."""
+
+    def __init__(self, browser: Any, node: NodeProcess, peer: str) -> None:
+        self.page = browser.new_context(permissions=["camera", "microphone"]).new_page()
+        self.node, self.peer = node, peer
+        self.page.route("**/*", lambda route: route.fulfill(body="<!doctype html><body>", content_type="text/html"))
+        self.page.goto("https://localhost/")
+        self.page.add_script_tag(content=(Path(__file__).parent / "page.js").read_text())
+
+    def publish(self, colour: str, hz: int = 440) -> None:
+        offer = self.page.evaluate("([c, hz]) => offerUp(c, hz)", [colour, hz])
+        answer = self.node.ok("POST", f"/rooms/{ROOM}/peers/{self.peer}/up", {"sdp": offer})
+        self.page.evaluate("sdp => answered(sdp)", answer["sdp"])
+
+    def watch(self, slots: list[str]) -> None:
+        offer = self.node.ok("POST", f"/rooms/{ROOM}/peers/{self.peer}/down", {"slots": slots})
+        sdp = self.page.evaluate("sdp => answerDown(sdp)", offer["sdp"])
+        self.node.ok("PUT", f"/rooms/{ROOM}/peers/{self.peer}/down", {"leg": offer["leg"], "sdp": sdp})
+
+    def colour(self, slot: str) -> str:
+        return str(self.page.evaluate("slot => colour(slot)", slot))
+
+    def wait_colour(self, slot: str, colour: str) -> None:
+        self.page.wait_for_function("([s, c]) => colour(s) === c", arg=[slot, colour], timeout=20_000)
+
+    def stats(self, slot: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.page.evaluate("slot => inbound(slot)", slot)
+        return found
+
+
+@pytest.fixture
+def page(browser: Any, node: NodeProcess) -> Iterator[Any]:
+    pages: list[Page] = []
+
+    def make(peer: str) -> Page:
+        pages.append(Page(browser, node, peer))
+        return pages[-1]
+
+    yield make
+    for one in pages:
+        one.page.context.close()

@@ -1,0 +1,57 @@
+// One participant of a media test: a coloured canvas and a tone up, slots down.
+let up, down;
+const videos = {}, tracks = {};
+function source(colour, hz) {
+  const canvas = document.createElement("canvas");
+  canvas.width = 640; canvas.height = 360;
+  const g = canvas.getContext("2d");
+  let n = 0;
+  setInterval(() => { g.fillStyle = colour; g.fillRect(0, 0, 640, 360); g.fillStyle = "#fff"; g.fillRect((n++ * 9) % 640, 300, 40, 20); }, 66);
+  const audio = new AudioContext(), tone = audio.createOscillator(), out = audio.createMediaStreamDestination();
+  tone.frequency.value = hz; tone.connect(out); tone.start();
+  return [out.stream.getAudioTracks()[0], canvas.captureStream(15).getVideoTracks()[0]];
+}
+async function offerUp(colour, hz) {
+  up = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  const [mic, camera] = source(colour, hz);
+  up.addTransceiver(mic, { direction: "sendonly" });
+  const video = up.addTransceiver(camera, { direction: "sendonly" });
+  const screen = up.addTransceiver("video", { direction: "sendonly" });
+  const codecs = RTCRtpSender.getCapabilities("video").codecs;
+  const order = [...codecs.filter((c) => /h264/i.test(c.mimeType)), ...codecs.filter((c) => !/h264/i.test(c.mimeType))];
+  video.setCodecPreferences(order); screen.setCodecPreferences(order);
+  await up.setLocalDescription();
+  return up.localDescription.sdp;
+}
+const answered = (sdp) => up.setRemoteDescription({ type: "answer", sdp });
+async function answerDown(sdp) {
+  down = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
+  down.ontrack = (e) => {
+    const slot = e.streams[0].id;
+    tracks[slot] = e;
+    const el = document.createElement(e.track.kind);
+    el.autoplay = true; el.muted = e.track.kind === "video"; el.srcObject = new MediaStream([e.track]);
+    document.body.append(el); el.play().catch(() => 0);
+    videos[slot] = el;
+  };
+  await down.setRemoteDescription({ type: "offer", sdp });
+  await down.setLocalDescription();
+  return down.localDescription.sdp;
+}
+function colour(slot) {
+  const el = videos[slot];
+  if (!el || !el.videoWidth) return "nothing";
+  const canvas = document.createElement("canvas"); canvas.width = canvas.height = 8;
+  const g = canvas.getContext("2d"); g.drawImage(el, 0, 0, el.videoWidth, el.videoHeight * 0.6, 0, 0, 8, 8);
+  const [r, gr, b] = g.getImageData(4, 4, 1, 1).data;
+  if (r > 120 && gr < 90 && b < 90) return "red";
+  if (b > 120 && gr < 90 && r < 90) return "blue";
+  if (gr > 90 && r < 90 && b < 90) return "green";
+  return `rgb(${r},${gr},${b})`;
+}
+async function inbound(slot) {
+  let found = {};
+  const report = await tracks[slot].receiver.getStats();
+  report.forEach((s) => { if (s.type === "inbound-rtp") found = { ...s }; });
+  return found;
+}
