@@ -1,0 +1,381 @@
+"""Room states to media plans, and the media node's events back to the room.
+
+`plan_of` is the whole rule of who is seen and heard where. The bridge around it only carries: a
+request never waits for the node, the newest plan of a room wins and is put until it sticks.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from core.errors import N_, AppError, Invalid, NotFound, Unavailable
+from media.control import (
+    CHAIR_SLOTS,
+    HALL_SLOTS,
+    TILES,
+    DownOffer,
+    Hello,
+    NodeEvent,
+    RecorderState,
+    RoomPlan,
+    RoomStatus,
+    SlotSwitched,
+)
+from rooms.events import LectureEnded, ParticipantLeft, RoomChanged
+from rooms.state import RoomState
+
+log = logging.getLogger(__name__)
+
+CHAIRS = ("lecturer", "organiser")
+READY_S = 3.0  # a browser that wants a leg waits this long for the room's first plan
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
+ROOM_KEPT_S = 5.0  # after the recorder finished: late packets and last events
+ROOM_GIVEN_UP_S = 120.0  # a recorder that never reports does not keep a room for ever
+
+
+def plan_of(state: RoomState) -> RoomPlan:
+    """Return what the media node shall do for a room in this state.
+
+    The lecturer is on stage and the floor's holder is the guest while the class is live; the
+    tiles show the points that are here, the main point first, to whoever looks at tiles.
+    """
+    live = state.phase == "live"
+    here = [p for p in _points(state) if p in state.present]
+    lecturer = state.lecturer if state.lecturer in state.present else None
+    holder = state.floor.holder if live and state.floor.holder in state.present else None
+    slots: dict[str, str] = {}
+    if live and lecturer:
+        slots |= {"stage": f"{lecturer}/camera", "audio-0": f"{lecturer}/mic", "screen": f"{lecturer}/screen"}
+    if holder:
+        slots |= {"guest": f"{holder}/camera", "audio-1": f"{holder}/mic"}
+    over = state.phase in ("none", "ended")
+    if not over:
+        slots |= {f"tile-{i}": f"{point}/camera" for i, point in enumerate(here[:TILES])}
+    return RoomPlan(
+        version=state.seq,
+        slots=slots,
+        publishers=[] if over else [*([lecturer] if lecturer else []), *here],
+        boost=list(dict.fromkeys(p for p in (lecturer, holder) if p and not over)),
+        recording=live,
+    )
+
+
+def slots_for(role: str) -> tuple[str, ...]:
+    """Return the slots a participant of this role receives: chairs see the points' tiles too."""
+    return CHAIR_SLOTS if role in CHAIRS else HALL_SLOTS
+
+
+def _points(state: RoomState) -> list[str]:
+    main = [state.main_point] if state.main_point else []
+    return list(dict.fromkeys([*main, *state.points]))
+
+
+class Node(Protocol):
+    """What the bridge needs of `media.client.MediaClient`."""
+
+    @property
+    def epoch(self) -> str:
+        """Return which life of the node this is, empty while there is none."""
+        ...
+
+    def put_plan(self, room: str, plan: RoomPlan) -> RoomStatus:
+        """See MediaClient.put_plan."""
+        ...
+
+    def delete_room(self, room: str) -> None:
+        """See MediaClient.delete_room."""
+        ...
+
+    def up(self, room: str, peer: str, sdp: str) -> str:
+        """See MediaClient.up."""
+        ...
+
+    def down(self, room: str, peer: str, slots: Sequence[str]) -> DownOffer:
+        """See MediaClient.down."""
+        ...
+
+    def down_answer(self, room: str, peer: str, leg: str, sdp: str) -> None:
+        """See MediaClient.down_answer."""
+        ...
+
+    def delete_peer(self, room: str, peer: str) -> None:
+        """See MediaClient.delete_peer."""
+        ...
+
+    def events(self, going: Callable[[], bool], pause: Callable[[float], object]) -> Iterable[NodeEvent]:
+        """See MediaClient.events."""
+        ...
+
+
+class Rooms(Protocol):
+    """What the bridge needs of `rooms.service.RoomService`."""
+
+    def active(self) -> list[str]:
+        """Return the lectures in the lobby or live."""
+        ...
+
+    def state(self, lecture: str) -> RoomState:
+        """Return a room's folded state."""
+        ...
+
+    def slot_switched(self, lecture: str, slot: str, publication: str | None, latency_ms: int) -> object:
+        """Journal what a slot now really shows."""
+        ...
+
+    def recording(self, lecture: str, on: bool) -> object:
+        """Journal that the recorder runs, or has finished."""
+        ...
+
+
+@dataclass(frozen=True)
+class Background:
+    """How work runs beside the requests: the Socket.IO server's own kind of thread."""
+
+    spawn: Callable[..., Any]  # spawn(function, *args)
+    pause: Callable[[float], Any]  # seconds
+
+
+class _Desk:
+    """The plan a room wants, the one it has, and the peers to be dropped after it."""
+
+    def __init__(self) -> None:
+        self.wanted: RoomPlan | None = None
+        self.put: RoomPlan | None = None
+        self.leaving: list[str] = []
+        self.busy = False
+
+
+class MediaBridge:
+    """Carries plans to the node and the node's events to the rooms."""
+
+    def __init__(self, node: Node, rooms: Rooms, background: Background, on_reset: Callable[[str], None]) -> None:
+        """Wire the bridge; nothing runs before `start`.
+
+        on_reset: told the new epoch when the node has begun another life.
+        """
+        self._node, self._rooms, self._background, self._on_reset = node, rooms, background, on_reset
+        self._desks: dict[str, _Desk] = {}
+        self._lock = threading.Lock()
+        self._epoch = ""
+        self._going = False
+
+    @property
+    def epoch(self) -> str:
+        """Return the epoch browsers should compare with, empty while no node is known."""
+        return self._node.epoch or self._epoch
+
+    def start(self) -> None:
+        """Put the plans of all rooms that are open and begin to listen to the node."""
+        self._going = True
+        self._epoch = self._node.epoch
+        for lecture in self._rooms.active():
+            self._want(lecture, plan_of(self._rooms.state(lecture)))
+        self._background.spawn(self._listen)
+
+    def stop(self) -> None:
+        """Let the background work end at its next pause."""
+        self._going = False
+
+    def room_changed(self, change: RoomChanged) -> None:
+        """Take note of a room's new state; the node hears of it in the background."""
+        leaving = change.event.participant if isinstance(change.event, ParticipantLeft) else None
+        self._want(change.lecture, plan_of(change.state), leaving)
+        if isinstance(change.event, LectureEnded):
+            self._background.spawn(self._close_later, change.lecture, ROOM_GIVEN_UP_S)
+
+    # ---- legs, asked for by browsers ------------------------------------------------------
+
+    def up(self, lecture: str, participant: str, sdp: str) -> str:
+        """Negotiate a publishing leg.  Returns the answer.  Raises Unavailable, Invalid."""
+        if not is_session_description(sdp):
+            raise Invalid("media.invalid", N_("The media node cannot use this media description."))
+        return str(self._with_room(lecture, lambda: self._node.up(lecture, participant, sdp)))
+
+    def down(self, lecture: str, participant: str, role: str) -> DownOffer:
+        """Ask for a receiving leg with the slots of the role.  Raises Unavailable."""
+        offer: DownOffer = self._with_room(lecture, lambda: self._node.down(lecture, participant, slots_for(role)))
+        return offer
+
+    def down_answer(self, lecture: str, participant: str, leg: str, sdp: str) -> None:
+        """Hand over a browser's answer.  Raises Conflict for an old leg, Invalid, Unavailable."""
+        if not is_session_description(sdp):
+            raise Invalid("media.invalid", N_("The media node cannot use this media description."))
+        self._node.down_answer(lecture, participant, leg, sdp)
+
+    def _with_room(self, lecture: str, ask: Callable[[], Any]) -> Any:
+        self._ready(lecture)
+        try:
+            return ask()
+        except NotFound:  # the node was restarted between the two calls: put the plan again
+            self._again(lecture)
+            self._ready(lecture)
+            return ask()
+
+    def _ready(self, lecture: str) -> None:
+        with self._lock:
+            known = lecture in self._desks
+        if not known:
+            self._want(lecture, plan_of(self._rooms.state(lecture)))
+        until = time.monotonic() + READY_S
+        while not self._settled(lecture):
+            if time.monotonic() > until:
+                raise Unavailable("media.unavailable", N_("The media node cannot be reached at the moment."))
+            self._background.pause(0.02)
+
+    def _settled(self, lecture: str) -> bool:
+        with self._lock:
+            desk = self._desks.get(lecture)
+            return desk is None or (desk.put is not None and _same(desk.put, desk.wanted))
+
+    # ---- plans ----------------------------------------------------------------------------
+
+    def _want(self, lecture: str, plan: RoomPlan, leaving: str | None = None) -> None:
+        with self._lock:
+            if lecture not in self._desks and not plan.publishers and not plan.recording and not plan.slots:
+                return  # nobody is here or it is over: the node need not know this room
+            desk = self._desks.setdefault(lecture, _Desk())
+            if desk.wanted is None or plan.version >= desk.wanted.version:
+                desk.wanted = plan
+            if leaving:
+                desk.leaving.append(leaving)
+            settled = _same(desk.put, desk.wanted) and not desk.leaving
+            if desk.busy or settled:
+                return
+            desk.busy = True
+        self._background.spawn(self._carry, lecture, desk)
+
+    def _again(self, lecture: str) -> None:
+        """Put the wanted plan once more though it was put before."""
+        with self._lock:
+            desk = self._desks.get(lecture)
+            if desk is None:
+                return
+            desk.put = None
+            if desk.busy:
+                return
+            desk.busy = True
+        self._background.spawn(self._carry, lecture, desk)
+
+    def _carry(self, lecture: str, desk: _Desk) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            with self._lock:
+                plan, leaving = desk.wanted, list(desk.leaving)
+                done = self._desks.get(lecture) is not desk or (_same(desk.put, plan) and not leaving)
+                if done or plan is None:
+                    desk.busy = False
+                    return
+            try:
+                status = self._node.put_plan(lecture, plan)
+                for peer in leaving:
+                    self._drop(lecture, peer)
+            except AppError as error:
+                log.log(
+                    logging.INFO if isinstance(error, Unavailable) else logging.ERROR,
+                    "plan not put", extra={"lecture": lecture, "code": error.code},
+                )  # fmt: skip
+                self._background.pause(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                continue
+            except Exception:
+                log.exception("plan not put", extra={"lecture": lecture})
+                self._background.pause(LONGEST_PAUSE_S)
+                continue
+            pause_s = FIRST_PAUSE_S
+            with self._lock:
+                first = desk.put is None
+                desk.put = plan
+                del desk.leaving[: len(leaving)]
+            if first:
+                self._reconcile(lecture, status)
+
+    def _drop(self, lecture: str, peer: str) -> None:
+        if peer not in self._rooms.state(lecture).present:  # it may have come back meanwhile
+            self._node.delete_peer(lecture, peer)
+
+    def _reconcile(self, lecture: str, status: RoomStatus) -> None:
+        """Journal what the node switched while nobody listened."""
+        state = self._rooms.state(lecture)
+        for slot in sorted(set(status.shown) | set(state.slots)):
+            before = state.slots[slot].publication if slot in state.slots else None
+            now = status.shown.get(slot)
+            if before != now:
+                self._tell(self._rooms.slot_switched, lecture, slot, now, 0)
+        if status.recording != state.recording and state.phase == "live" and status.recording:
+            self._tell(self._rooms.recording, lecture, True)
+
+    def _close_later(self, lecture: str, after_s: float) -> None:
+        self._background.pause(after_s)
+        with self._lock:
+            if self._desks.pop(lecture, None) is None:
+                return
+        try:
+            self._node.delete_room(lecture)
+        except AppError as error:
+            log.warning("room not deleted", extra={"lecture": lecture, "code": error.code})
+
+    # ---- events of the node ---------------------------------------------------------------
+
+    def _listen(self) -> None:
+        for event in self._node.events(lambda: self._going, self._background.pause):
+            try:
+                self.node_event(event)
+            except Exception:
+                log.exception("node event failed", extra={"event_type": event.type})
+
+    def node_event(self, event: NodeEvent) -> None:
+        """Do what one event of the node asks for."""
+        if isinstance(event, Hello):
+            self._hello(event.epoch)
+        elif isinstance(event, SlotSwitched):
+            self._tell(self._rooms.slot_switched, event.room, event.slot, event.publication, event.latency_ms)
+        elif isinstance(event, RecorderState):
+            self._recorder(event)
+
+    def _hello(self, epoch: str) -> None:
+        changed = bool(self._epoch) and epoch != self._epoch
+        self._epoch = epoch
+        with self._lock:
+            lectures = list(self._desks)
+        for lecture in lectures:  # also in the same life: events may have been missed meanwhile
+            self._again(lecture)
+        if changed:
+            log.warning("media node was restarted", extra={"epoch": epoch})
+            self._on_reset(epoch)
+
+    def _recorder(self, event: RecorderState) -> None:
+        if event.state == "lost":
+            log.error("recorder was lost", extra={"lecture": event.room})
+            return
+        self._tell(self._rooms.recording, event.room, event.state == "started")
+        if event.state == "finished" and self._rooms.state(event.room).phase == "ended":
+            self._background.spawn(self._close_later, event.room, ROOM_KEPT_S)
+
+    def _tell(self, method: Callable[..., object], *args: object) -> None:
+        try:
+            method(*args)
+        except AppError as error:
+            log.info("room did not take a node event", extra={"code": error.code, "lecture": args[0]})
+
+
+def is_session_description(sdp: str) -> bool:
+    """Return whether a text looks like SDP: `v=0` first, only `x=` lines, at least one m-line.
+
+    Source: RFC 8866 section 5.  The node reads it in earnest.
+    """
+    lines = sdp.replace("\r\n", "\n").rstrip("\n").split("\n")
+    return (
+        lines[0] == "v=0"
+        and all(len(line) > 2 and line[1] == "=" and line[0].islower() and line.isprintable() for line in lines)
+        and any(line.startswith("m=") for line in lines)
+    )
+
+
+def _same(one: RoomPlan | None, other: RoomPlan | None) -> bool:
+    """Return whether two plans ask for the same, whatever their versions."""
+    if one is None or other is None:
+        return one is other
+    return one.model_copy(update={"version": 0}) == other.model_copy(update={"version": 0})
