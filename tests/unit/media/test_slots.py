@@ -1,0 +1,164 @@
+"""Slots: whatever sources do, viewers see one stream without a gap."""
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.rtcp import SenderReport, walk
+from media.rtp import Incoming
+from media.slots import Slot
+from media.sources import Source
+
+KEY = b"\x67sps"
+DELTA = b"\x61delta"
+
+
+class Publisher:
+    """A source with its own numbers and what it was asked."""
+
+    def __init__(self, name: str, codec: str = "H264", seq: int = 60_000, timestamp: int = 4_000_000_000) -> None:
+        self.asked: list[bytes] = []
+        self.source = Source(name, codec, hash(name) & 0xFFFF, self.asked.append, 0.0)
+        self.seq, self.timestamp = seq, timestamp
+
+    def packet(self, payload: bytes, step: int = 3600, marker: bool = True, lost: int = 0) -> Incoming:
+        self.seq = (self.seq + 1 + lost) & 0xFFFF
+        self.timestamp = (self.timestamp + step) & 0xFFFFFFFF
+        return self.make(self.seq, self.timestamp, payload, marker)
+
+    def make(self, seq: int, timestamp: int, payload: bytes, marker: bool = True) -> Incoming:
+        pt = 96 | (0x80 if marker else 0)
+        return Incoming(struct.pack("!BBHLL", 0x80, pt, seq, timestamp, self.source.ssrc) + payload)
+
+
+def feed(slot: Slot, publisher: Publisher, packet: Incoming, now: float) -> Incoming | None:
+    publisher.source.arrived(packet, now)
+    out, _ = slot.feed(publisher.source, packet, now)
+    return Incoming(out) if out else None
+
+
+def test_the_old_picture_stays_until_the_new_sources_key_frame() -> None:
+    slot, a, b = Slot("guest", "video", 500), Publisher("a"), Publisher("b", seq=5, timestamp=77)
+    slot.show(a.source, 0.0)
+    first = feed(slot, a, a.packet(KEY), 0.0)
+    slot.show(b.source, 1.0)
+    assert len(b.asked) == 1, "the new source is asked for a key frame at once"
+    assert feed(slot, b, b.packet(DELTA), 1.01) is None
+    still = feed(slot, a, a.packet(DELTA), 1.02)
+    new = feed(slot, b, b.packet(KEY), 1.06)
+    assert first and still and new
+    assert [p.ssrc for p in (first, still, new)] == [500] * 3
+    assert (still.seq - first.seq) & 0xFFFF == 1 and (new.seq - still.seq) & 0xFFFF == 1
+    assert abs(((new.timestamp - still.timestamp) & 0xFFFFFFFF) - 0.04 * 90_000) <= 2
+    assert feed(slot, a, a.packet(DELTA), 1.07) is None, "the old source is no longer forwarded"
+
+
+def test_gaps_of_the_uplink_pass_through_so_that_viewers_can_ask() -> None:
+    slot, a = Slot("stage", "video", 500), Publisher("a")
+    slot.show(a.source, 0.0)
+    one = feed(slot, a, a.packet(KEY), 0.0)
+    two = feed(slot, a, a.packet(DELTA, lost=2), 0.04)
+    assert one and two and (two.seq - one.seq) & 0xFFFF == 3
+
+
+def test_a_packet_older_than_the_switch_is_dropped() -> None:
+    slot, a = Slot("stage", "video", 500), Publisher("a", seq=100)
+    slot.show(a.source, 0.0)
+    assert feed(slot, a, a.packet(KEY), 0.0)
+    assert feed(slot, a, a.make(90, 5, DELTA), 0.01) is None
+
+
+def test_an_emptied_slot_forwards_nothing_and_fills_again_on_one_line() -> None:
+    slot, a, b = Slot("guest", "video", 500), Publisher("a"), Publisher("b")
+    slot.show(a.source, 0.0)
+    first = feed(slot, a, a.packet(KEY), 0.0)
+    emptied = slot.show(None, 5.0)
+    assert emptied and emptied.source is None and slot.show(None, 5.0) is None
+    assert feed(slot, a, a.packet(KEY), 5.1) is None and not a.source.slots
+    slot.show(b.source, 20.0)
+    again = feed(slot, b, b.packet(KEY), 20.02)
+    assert first and again and (again.seq - first.seq) & 0xFFFF == 1
+    assert abs(((again.timestamp - first.timestamp) & 0xFFFFFFFF) - 20.02 * 90_000) <= 2
+
+
+def test_sound_switches_at_the_next_packet_in_whole_frames() -> None:
+    slot, a, b = Slot("audio-0", "audio", 500), Publisher("a", "opus"), Publisher("b", "opus")
+    slot.show(a.source, 0.0)
+    one = feed(slot, a, a.packet(b"o", 960), 0.0)
+    slot.show(b.source, 0.001)
+    assert feed(slot, b, b.packet(b"o", 960), 0.005) is None, "less than half a frame after the last: the next one"
+    assert feed(slot, a, a.packet(b"o", 960), 0.02) is None, "and no more of the old, or the switch starves"
+    two = feed(slot, b, b.packet(b"o", 960), 0.025)
+    three = feed(slot, b, b.packet(b"o", 960), 0.045)
+    assert one and two and three
+    assert [p.marker for p in (one, two, three)] == [128, 128, 0]
+    assert (two.timestamp - one.timestamp) & 0xFFFFFFFF == 960 and (three.timestamp - two.timestamp) & 0xFFFFFFFF == 960
+
+
+def test_vp8_picture_numbers_go_on_over_a_switch() -> None:
+    slot, a, b = Slot("guest", "video", 500), Publisher("a", "VP8"), Publisher("b", "VP8")
+
+    def payload(picture: int, level: int, p: int) -> bytes:
+        return bytes((0x90, 0xC0, 0x80 | picture >> 8, picture & 255, level, p))
+
+    slot.show(a.source, 0.0)
+    one = feed(slot, a, a.packet(payload(0x7FFE, 255, 0)), 0.0)
+    two = feed(slot, a, a.packet(payload(0x7FFF, 0, 1)), 0.04)
+    slot.show(b.source, 0.05)
+    three = feed(slot, b, b.packet(payload(12, 200, 0)), 0.08)
+    assert one and two and three
+    numbers = [int.from_bytes(p.payload[2:4], "big") & 0x7FFF for p in (one, two, three)]
+    assert [(n - numbers[0]) & 0x7FFF for n in numbers] == [0, 1, 2]
+    assert [(p.payload[4] - one.payload[4]) & 0xFF for p in (one, two, three)] == [0, 1, 2]
+
+
+def test_a_retransmission_carries_the_old_packet_after_a_switch() -> None:
+    slot, a, b = Slot("guest", "video", 500), Publisher("a"), Publisher("b")
+    slot.show(a.source, 0.0)
+    one = feed(slot, a, a.packet(KEY + b"-of-a"), 0.0)
+    slot.show(b.source, 1.0)
+    feed(slot, b, b.packet(KEY), 1.02)
+    assert one
+    repaired = slot.repair(one.seq, 9)
+    assert repaired
+    packet = Incoming(repaired)
+    assert (packet.ssrc, packet.seq, packet.payload_type) == (501, 9, 97)
+    assert packet.payload == one.seq.to_bytes(2, "big") + KEY + b"-of-a"
+    assert slot.repair((one.seq + 400) & 0xFFFF, 10) is None
+
+
+def test_reports_are_on_the_nodes_clock_and_on_the_slots_line() -> None:
+    slot, a = Slot("stage", "video", 500), Publisher("a")
+    slot.show(a.source, 100.0)
+    assert slot.report(100.0) is None
+    packet = a.packet(KEY)
+    out = feed(slot, a, packet, 100.0)
+    a.source.report(SenderReport(a.source.ssrc, 5_000.0, packet.timestamp), 100.0)  # its own NTP is far off
+    written = slot.report(100.5)
+    assert out and written
+    (read,) = walk(written)
+    assert isinstance(read, SenderReport) and abs(read.ntp - 100.5) < 1e-6
+    assert abs(((read.rtp - out.timestamp) & 0xFFFFFFFF) - 45_000) <= 1
+    assert abs(a.source.captured_at((packet.timestamp + 9_000) & 0xFFFFFFFF) - 100.1) < 1e-6
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["key", "delta", "switch", "empty"])), max_size=60))
+def test_whatever_happens_the_line_only_goes_forward(steps: list[tuple[str, str]]) -> None:
+    slot = Slot("guest", "video", 500)
+    publishers = {"a": Publisher("a", seq=65_530), "b": Publisher("b", timestamp=5)}
+    now, last = 0.0, None
+    for name, what in steps:
+        now += 0.02
+        publisher = publishers[name]
+        if what == "switch":
+            slot.show(publisher.source, now)
+        elif what == "empty":
+            slot.show(None, now)
+        else:
+            out = feed(slot, publisher, publisher.packet(KEY if what == "key" else DELTA, 1800), now)
+            if out and last:
+                assert (out.seq - last.seq) & 0xFFFF < 0x8000 and out.seq != last.seq
+                assert (out.timestamp - last.timestamp) & 0xFFFFFFFF < 0x80000000
+            last = out or last
+        assert all(s is slot.current or s is slot.wanted for s in (p.source for p in publishers.values()) if s.slots)
