@@ -13,7 +13,9 @@ OURS = sdp.Credentials("ours1234", "p" * 32, bytes(32), (("203.0.113.5", 5004),)
 
 
 def offer(video: str = "96 97", extra: str = "") -> str:
-    head = f"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\na=fingerprint:sha-256 {PRINT}\r\n"
+    head = (
+        f"v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1 2\r\na=fingerprint:sha-256 {PRINT}\r\n"
+    )
     ice = "a=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=setup:actpass\r\n"
     audio = f"m=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n{ice}a=extmap:4/sendonly {sdp.MID_URI}\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\na=ssrc:11 cname:x\r\n"
     one = f"m=video 9 UDP/TLS/RTP/SAVPF {video}\r\nc=IN IP4 0.0.0.0\r\na=mid:%d\r\n{ice}a=extmap:4 {sdp.MID_URI}\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:98 VP8/90000\r\na=rtpmap:100 AV1/90000\r\na=ssrc-group:FID %d %d\r\na=ssrc:%d cname:x\r\na=ssrc:%d cname:x\r\n"
@@ -70,7 +72,10 @@ def test_what_is_wrong_is_named(text: str, code: str) -> None:
     assert caught.value.code == code
 
 
-@given(st.lists(st.tuples(st.integers(0, len(offer()) - 1), st.sampled_from("\0 :=-9a\n")), max_size=12), st.integers(0, 3000))
+@given(
+    st.lists(st.tuples(st.integers(0, len(offer()) - 1), st.sampled_from("\0 :=-9a\n")), max_size=12),
+    st.integers(0, 3000),
+)
 def test_a_damaged_offer_is_taken_or_refused_but_never_breaks(edits: list[tuple[int, str]], cut: int) -> None:
     text = list(offer())
     for at, letter in edits:
