@@ -24,7 +24,7 @@ class Config:
     message_queue: str = ""  # Redis URL when several web processes share the sockets
     locale: str = "vi"
     zone: str = "Asia/Ho_Chi_Minh"
-    media_announce: tuple[str, ...] = field(default=("127.0.0.1",))  # addresses put in candidates
+    media_announce: tuple[str, ...] = ("auto",)  # addresses put in candidates; auto: this machine's own
     media_host: str = "0.0.0.0"
     media_port: int = 5004  # UDP
     control_port: int = 0  # loopback; 0: any free port

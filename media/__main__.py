@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -25,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, required=True, help="holds recordings/ and media-token")
     parser.add_argument("--host", default="0.0.0.0", help="address of the media port")
     parser.add_argument("--port", type=int, default=5004, help="UDP port for media; 0: any free one")
-    parser.add_argument("--announce", default="127.0.0.1", help="addresses in candidates, comma separated")
+    parser.add_argument("--announce", default="auto", help="addresses in candidates, comma separated, or auto")
     parser.add_argument("--control-port", type=int, default=0, help="loopback TCP port; 0: any free one")
     parser.add_argument("--state", type=Path, required=True, help="JSON file written when the node is ready")
     return parser.parse_args()
@@ -34,7 +35,7 @@ def arguments() -> argparse.Namespace:
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, SIGINT, or until nobody has listened for ten minutes."""
     token = os.environ.get("MEDIA_TOKEN") or (options.data_dir / "media-token").read_text().strip()
-    port = Port(options.host, options.port, tuple(a for a in options.announce.split(",") if a))
+    port = Port(options.host, options.port, announced(options.announce))
     recordings = options.data_dir / "recordings"
     recordings.mkdir(parents=True, exist_ok=True)
     node = Node(port, recordings)
@@ -56,6 +57,27 @@ async def run(options: argparse.Namespace) -> None:
             continue
     await node.close()
     await runner.cleanup()
+
+
+def announced(wanted: str) -> tuple[str, ...]:
+    """Return the IPv4 addresses for candidates.
+
+    wanted: comma separated; `auto` stands for this machine's own address, then loopback.
+    """
+    found: list[str] = []
+    for address in filter(None, wanted.replace(" ", "").split(",")):
+        found += [*_own_address(), "127.0.0.1"] if address == "auto" else [address]
+    return tuple(dict.fromkeys(found)) or ("127.0.0.1",)
+
+
+def _own_address() -> list[str]:
+    """Return the address the default route leaves from; connecting a UDP socket sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737
+            return [str(probe.getsockname()[0])]
+        except OSError:  # no network at all
+            return []
 
 
 def _write(path: Path, state: dict[str, object]) -> None:
