@@ -11,6 +11,7 @@ from core.errors import N_, NotFound, Unavailable
 from core.ids import new_id
 from media import control
 from media.room import Room
+from media.segment_store import finalise
 from media.transport import Port
 
 log = logging.getLogger(__name__)
@@ -80,8 +81,6 @@ class Node:
                 room.close()
             folder = self._recordings / room_id
             if folder.is_dir():
-                from media.playlist import finalise
-
                 finalise(folder)
             return
         room.close()

@@ -1,141 +1,248 @@
-"""The node's end of a recorder: start its process, feed it, start it again when it dies.
+"""One recording: packets of the slots in, segments on disk out.
 
-The recorder is one more subscriber in a process of its own: a slow disk or a codec that crashes
-must not touch the media loop, so packets are dropped when its socket is full.
+Everything here runs on the media time of the packets: no clock, no socket. Sound and pictures are
+written `HORIZON_S` behind the present, which is what late packets and retransmissions may take.
 """
 
-import asyncio
-import contextlib
-import json
-import logging
-import socket
-import struct
-import sys
-import tempfile
-import time
+from collections import deque
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass, field
 
-from media import control
+from core.errors import Invalid
+from media import avc
+from media.depacketise import Depacketiser, Frame
+from media.mixer import RATE, Mixer
+from media.program import TICK_S, Program
+from media.rtp import Incoming
+from media.segment_store import SegmentStore
+from media.takes import AAC_FRAME, VIDEO_HZ, SoundEncoder, Take, black_key_frame
 
-log = logging.getLogger(__name__)
+HORIZON_S = 0.4
+CUT_S = 1.8  # a key frame this long after the last cut begins a segment; they are asked for every 2 s
+VIDEO_SLOTS = ("stage", "guest", "screen")
+PT_H264, PT_OPUS = 96, 111
 
-FRAME = struct.Struct("!BBHd")
-RTP, CONTROL = 1, 2
-BUFFER = 1 << 22
-RESTARTS = 10  # per minute; a recorder that dies faster than that has a reason that waiting will not mend
-FINISH_S = 10.0
+
+@dataclass
+class _Open:
+    """A segment whose fragments are still coming."""
+
+    start_s: float
+    take: int
+    end_s: float | None = None
+    fragments: int = 0  # key frames in it: each gives one fragment
+    data: bytearray = field(default_factory=bytearray)
+
+
+class Writer:
+    """Frames and sound, in step, into takes and segments."""
+
+    def __init__(self, store: SegmentStore, start_s: float, on_segment: Callable[[float, float, int, bytes], None]) -> None:
+        """Begin to write.
+
+        store: keeps the inits; start_s: media time of the first picture and the first sample;
+        on_segment: gets (start, end in seconds, take, data) of each whole segment.
+        """
+        origin_ms = store.origin_ms
+        self._origin_s = start_s if origin_ms is None else min(origin_ms / 1000, start_s)
+        self._start_s = start_s
+        self._store = store
+        self._on_segment = on_segment
+        self._take: Take | None = None
+        self._next_take = store.next_take
+        self._frames: deque[Frame] = deque()
+        self._sound: deque[tuple[float, bytes, int]] = deque()
+        self._open: deque[_Open] = deque()
+        self._muxed_pts = -1
+        self.unusable = 0  # key frames whose SPS could not be read
+
+    def push(self, frames: list[Frame], sound: list[tuple[int, bytes]]) -> None:
+        """Queue pictures and AAC packets (sample number, data), and write what is complete."""
+        self._frames.extend(frames)
+        shift = round((self._start_s - self._origin_s) * RATE)
+        for at, data in sound:
+            self._sound.append((self._start_s + at / RATE, data, shift + at))
+        while len(self._frames) > 1 and self._sound:
+            if not self._step(self._frames[1].media_s):
+                break
+
+    def finish(self, end_s: float) -> None:
+        """Write everything up to `end_s`, the media time of the end, and close the take."""
+        while self._frames:
+            following = self._frames[1].media_s if len(self._frames) > 1 else end_s
+            self._step(following, last=True)
+        while self._sound and self._take is not None:
+            at, data, pts = self._sound.popleft()
+            if at + AAC_FRAME / RATE / 2 < end_s + AAC_FRAME / RATE:
+                self._take.audio(data, pts)
+        self._close_take(end_s)
+
+    def _step(self, following_s: float, *, last: bool = False) -> bool:
+        """Write the sound before the next picture, then the picture; False: sound is still to come."""
+        frame = self._frames[0]
+        while self._sound and self._sound[0][0] < frame.media_s:
+            _, data, pts = self._sound.popleft()
+            if self._take is not None:
+                self._take.audio(data, pts)
+        if not self._sound and not last:
+            return False
+        self._frames.popleft()
+        if frame.is_key:
+            self._begin(frame)
+        if self._take is not None:
+            pts = max(self._ticks(frame.media_s), self._muxed_pts + 1)
+            self._muxed_pts = pts
+            self._take.video(frame, pts, max(self._ticks(following_s) - pts, 1))
+        return True
+
+    def _ticks(self, media_s: float) -> int:
+        return round((media_s - self._origin_s) * VIDEO_HZ)
+
+    def _begin(self, frame: Frame) -> None:
+        """Start a take or a segment at a key frame, if it is time."""
+        if self._take is None or frame.parameters != self._take.parameters:
+            self._close_take(frame.media_s)
+            try:
+                self._take = Take(self._next_take, frame.parameters, self._store.keep_init, self._fragment)
+            except avc.BadStream:
+                self.unusable += 1
+                return
+            self._next_take += 1
+            self._open.append(_Open(frame.media_s, self._take.number))
+        elif frame.media_s - self._open[-1].start_s >= CUT_S:
+            self._open[-1].end_s = frame.media_s
+            self._open.append(_Open(frame.media_s, self._take.number))
+        self._open[-1].fragments += 1
+
+    def _close_take(self, end_s: float) -> None:
+        if self._take is None:
+            return
+        self._open[-1].end_s = end_s
+        self._take.close()
+        self._take = None
+        self._open.clear()
+
+    def _fragment(self, data: bytes) -> None:
+        """Take the next fragment: they come in the order of the key frames that begin them."""
+        piece = self._open[0]
+        piece.data += data
+        piece.fragments -= 1
+        if piece.fragments == 0 and piece.end_s is not None:
+            self._open.popleft()
+            self._on_segment(piece.start_s, piece.end_s, piece.take, bytes(piece.data))
 
 
 class Recording:
-    """One room's recording while it runs."""
+    """What the recorder process runs: one lecture's program, until it is told to stop."""
 
-    def __init__(self, folder: Path, ask: Callable[[str], None], say: Callable[[control.Message], None]) -> None:
-        """Prepare.
+    def __init__(self, store: SegmentStore, say: Callable[[dict[str, object]], None]) -> None:
+        """Begin with nothing; the time line starts at the first `advance` or packet.
 
-        folder: the lecture's recording folder, made when missing; ask(slot): wants a key frame there;
-        say: takes SegmentClosed and RecorderState, with an empty room.
+        store: where it is kept; say: tells the node something (one JSON object).
         """
-        self._folder = folder
-        self._ask, self._say = ask, say
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        self._runtime = tempfile.TemporaryDirectory(prefix="diemcau-rec-")
-        self._path = ""
-        self._process: asyncio.subprocess.Process | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._program = "stage"
-        self._stopping = False
-        self._lives = 0
-        self.dropped = 0
+        self._store = store
+        self._say = say
+        self._slots = {slot: Depacketiser() for slot in VIDEO_SLOTS}
+        self._muted: frozenset[str] = frozenset()
+        self._wanted = "stage"
+        self._unsupported: set[int] = set()
+        self._begun: tuple[Mixer, Program, Writer] | None = None
+        self._sound = SoundEncoder()
+        self._said: str | None = None
+        self.newest_s = 0.0  # media time of the newest packet
 
-    async def start(self) -> None:
-        """Start the recorder and watch it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        await self._spawn()
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+    def control(self, message: dict[str, object]) -> None:
+        """Obey the node: `{"program": slot}` or `{"muted": [slots]}`; anything else is ignored."""
+        wanted, muted = message.get("program"), message.get("muted")
+        if isinstance(wanted, str) and wanted in VIDEO_SLOTS:
+            self._wanted = wanted
+            if self._begun is not None:
+                self._begun[1].want(wanted)
+        if isinstance(muted, list):
+            self._muted = frozenset(str(slot) for slot in muted)
 
-    async def _spawn(self) -> None:
-        self._lives += 1
-        self._path = f"{self._runtime.name}/{self._lives}"
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "media.recorder", "--dir", str(self._folder), "--socket", self._path,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-
-    async def _watch(self) -> None:
-        started: list[float] = []
-        while True:
-            started.append(time.monotonic())
-            assert self._process is not None
-            await self._listen(self._process)
-            code = await self._process.wait()
-            if self._stopping:
-                self._say(control.RecorderState(room="", state="finished"))
-                break
-            log.error("recorder died", extra={"exit_code": code})
-            self._say(control.RecorderState(room="", state="lost"))
-            if len([t for t in started if time.monotonic() - t < 60]) > RESTARTS:
-                break
-            await asyncio.sleep(0.2)
-            await self._spawn()
-        self._socket.close()
-        self._runtime.cleanup()
-
-    async def _listen(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while line := await process.stdout.readline():
-            try:
-                self._heard(json.loads(line))
-            except (ValueError, KeyError, TypeError):
-                log.warning("recorder said something unreadable")
-
-    def _heard(self, said: dict[str, object]) -> None:
-        if said.get("ready"):
-            self._say(control.RecorderState(room="", state="started"))
-            self._control({"program": self._program})
-        elif "keyframe" in said:
-            self._ask(str(said["keyframe"]))
-        elif "segment" in said:
-            self._say(control.SegmentClosed.model_validate({**said["segment"], "room": ""}))  # type: ignore[dict-item]
-
-    def packet(self, slot: str, captured_at: float, packet: bytes) -> None:
-        """Give the recorder one plaintext packet of a slot; dropped when it cannot keep up."""
-        if slot in control.HALL_SLOTS:
-            self._send(FRAME.pack(RTP, control.HALL_SLOTS.index(slot), 0, captured_at) + packet)
-
-    def follow(self, slot: str) -> None:
-        """Tell the recorder which slot is the program now: `guest` or `stage`."""
-        self._program = slot
-        self._control({"program": slot})
-
-    def _control(self, message: dict[str, object]) -> None:
-        self._send(FRAME.pack(CONTROL, 0, 0, time.time()) + json.dumps(message).encode())
-
-    def _send(self, data: bytes) -> None:
+    def packet(self, slot: str, media_s: float, data: bytes) -> None:
+        """Take one RTP packet of a slot, captured at `media_s`; malformed ones are dropped."""
         try:
-            self._socket.sendto(data, self._path)
-        except OSError:  # not there yet, gone, or full
-            self.dropped += 1
-
-    def stop(self) -> None:
-        """Finish: the recorder closes its last segment and the playlist, then exits by itself."""
-        if self._stopping:
+            packet = Incoming(data)
+        except (Invalid, IndexError):
             return
-        self._stopping = True
-        self._control({"stop": True})
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()  # the same order, should the datagram be lost
-        asyncio.get_running_loop().call_later(FINISH_S, self._kill)
+        if packet.end <= packet.pos:
+            return
+        mixer, program, _ = self._begin(media_s)
+        self.newest_s = max(self.newest_s, media_s)
+        if slot not in self._slots:
+            if packet.payload_type == PT_OPUS and slot not in self._muted:
+                mixer.push(slot, packet, media_s)
+        elif packet.payload_type == PT_H264:
+            self._slots[slot].push(packet, media_s)
+            self._collect(slot, media_s, program)
+        elif packet.payload_type not in self._unsupported:
+            self._unsupported.add(packet.payload_type)
+            self._say({"problem": "unsupported_codec", "detail": str(packet.payload_type)})
 
-    def _kill(self) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+    def advance(self, now_s: float) -> None:
+        """Write what lies `HORIZON_S` behind the present; call it about every 50 ms.
 
-    async def finished(self) -> None:
-        """Wait until the recorder has exited."""
-        if self._task is not None:
-            await self._task
+        now_s: the present in media time, seconds.
+        """
+        _, program, _ = self._begin(now_s)
+        for slot in self._slots:
+            self._collect(slot, now_s, program)
+        broken = frozenset(slot for slot, stream in self._slots.items() if stream.needs_key)
+        for slot in program.key_requests(now_s, broken):
+            self._say({"keyframe": slot})
+        self._write(now_s - HORIZON_S)
+
+    def finish(self, now_s: float, *, ended: bool) -> None:
+        """Write all there is.
+
+        now_s: the present in media time; ended: the class is over, so the playlist is closed.
+        """
+        if self._begun is not None:
+            mixer, _, writer = self._begun
+            end_s = max(now_s, mixer.start_s)
+            self._write(end_s)
+            writer.push([], self._sound.finish())
+            writer.finish(end_s)
+        if ended:
+            self._store.finish()
+
+    def _begin(self, start_s: float) -> tuple[Mixer, Program, Writer]:
+        if self._begun is None:
+            writer = Writer(self._store, start_s, self._keep)
+            self._begun = Mixer(start_s), Program(start_s, black_key_frame()), writer
+            self._begun[1].want(self._wanted)
+        return self._begun
+
+    def _collect(self, slot: str, now_s: float, program: Program) -> None:
+        for frame in self._slots[slot].frames(now_s):
+            program.push(slot, frame)
+
+    def _write(self, until_s: float) -> None:
+        assert self._begun is not None
+        mixer, program, writer = self._begun
+        if until_s - mixer.start_s < TICK_S:
+            return
+        samples = mixer.advance(mixer.place_of(until_s))
+        writer.push(program.take(until_s), self._sound.push(samples))
+
+    def _keep(self, start_s: float, end_s: float, take: int, data: bytes) -> None:
+        segment = self._store.add(round(start_s * 1000), round((end_s - start_s) * 1000), take, data)
+        problem = self._store.problem
+        if problem is not None:
+            self._say({"problem": problem.code, "detail": problem.detail})
+        elif self._said is not None:
+            self._say({"solved": self._said})
+        self._said = problem.code if problem is not None else None
+        if segment is not None:
+            self._say(
+                {
+                    "segment": {
+                        "name": segment.name,
+                        "started_ms": segment.start_ms,
+                        "duration_ms": segment.duration_ms,
+                        "bytes": len(data),
+                    }
+                }
+            )

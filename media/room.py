@@ -7,7 +7,7 @@ from pathlib import Path
 from core.errors import N_, Conflict, NotAllowed, NotFound
 from media import control
 from media.legs import DownLeg, UpLeg
-from media.recording import Recording
+from media.feed import Recording
 from media.rtp import Incoming
 from media.slots import Slot, Switched
 from media.sources import Source
