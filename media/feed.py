@@ -1,30 +1,28 @@
 """The node's end of a recorder: start its process, feed it, start it again when it dies.
 
 The recorder is one more subscriber in a process of its own: a slow disk or a codec that crashes
-must not touch the media loop, so packets are dropped when its socket is full.
+must not touch the media loop. Packets go down its standard input as frames (`media.frames`); what
+it cannot take within `BACKLOG` bytes is dropped. A pipe and not a Unix datagram socket, because
+Linux queues only `net.unix.max_dgram_qlen` datagrams there, 10 by default: less than a key frame.
 """
 
 import asyncio
 import contextlib
 import json
 import logging
-import socket
-import struct
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from media import control
+from media import control, frames
 
 log = logging.getLogger(__name__)
 
-FRAME = struct.Struct("!BBHd")
-RTP, CONTROL = 1, 2
-BUFFER = 1 << 22
+BACKLOG = 4 << 20  # bytes waiting for the recorder: about 10 s of the program
 RESTARTS = 10  # per minute; a recorder that dies faster than that has a reason that waiting will not mend
 FINISH_S = 10.0
+LINE = 1 << 16
 
 
 class Recording:
@@ -38,16 +36,10 @@ class Recording:
         """
         self._folder = folder
         self._ask, self._say = ask, say
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        self._runtime = tempfile.TemporaryDirectory(prefix="diemcau-rec-")
-        self._path = ""
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._program = "stage"
         self._stopping = False
-        self._lives = 0
         self.dropped = 0
 
     async def start(self) -> None:
@@ -57,12 +49,11 @@ class Recording:
         self._task = asyncio.get_running_loop().create_task(self._watch())
 
     async def _spawn(self) -> None:
-        self._lives += 1
-        self._path = f"{self._runtime.name}/{self._lives}"
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "media.recorder", "--dir", str(self._folder), "--socket", self._path,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            sys.executable, "-m", "media.recorder", "--dir", str(self._folder),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE,
         )  # fmt: skip
+        self._control({"program": self._program})
 
     async def _watch(self) -> None:
         started: list[float] = []
@@ -73,15 +64,13 @@ class Recording:
             code = await self._process.wait()
             if self._stopping:
                 self._say(control.RecorderState(room="", state="finished"))
-                break
+                return
             log.error("recorder died", extra={"exit_code": code})
             self._say(control.RecorderState(room="", state="lost"))
-            if len([t for t in started if time.monotonic() - t < 60]) > RESTARTS:
-                break
+            if len([at for at in started if time.monotonic() - at < 60]) > RESTARTS:
+                return
             await asyncio.sleep(0.2)
             await self._spawn()
-        self._socket.close()
-        self._runtime.cleanup()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -94,7 +83,6 @@ class Recording:
     def _heard(self, said: dict[str, object]) -> None:
         if said.get("ready"):
             self._say(control.RecorderState(room="", state="started"))
-            self._control({"program": self._program})
         elif "keyframe" in said:
             self._ask(str(said["keyframe"]))
         elif "segment" in said:
@@ -103,7 +91,7 @@ class Recording:
     def packet(self, slot: str, captured_at: float, packet: bytes) -> None:
         """Give the recorder one plaintext packet of a slot; dropped when it cannot keep up."""
         if slot in control.HALL_SLOTS:
-            self._send(FRAME.pack(RTP, control.HALL_SLOTS.index(slot), 0, captured_at) + packet)
+            self._send(frames.pack(frames.RTP, control.HALL_SLOTS.index(slot), captured_at, packet))
 
     def follow(self, slot: str) -> None:
         """Tell the recorder which slot is the program now: `guest` or `stage`."""
@@ -111,23 +99,26 @@ class Recording:
         self._control({"program": slot})
 
     def _control(self, message: dict[str, object]) -> None:
-        self._send(FRAME.pack(CONTROL, 0, 0, time.time()) + json.dumps(message).encode())
+        self._send(frames.pack(frames.CONTROL, 0, time.time(), json.dumps(message).encode()))
 
     def _send(self, data: bytes) -> None:
-        try:
-            self._socket.sendto(data, self._path)
-        except OSError:  # not there yet, gone, or full
+        process = self._process
+        if process is None or process.stdin is None or process.stdin.is_closing():
             self.dropped += 1
+            return
+        if process.stdin.transport.get_write_buffer_size() > BACKLOG:
+            self.dropped += 1
+            return
+        process.stdin.write(data)
 
     def stop(self) -> None:
         """Finish: the recorder closes its last segment and the playlist, then exits by itself."""
         if self._stopping:
             return
-        self._stopping = True
         self._control({"stop": True})
-        process = self._process
-        if process is not None and process.stdin is not None:
-            process.stdin.close()  # the same order, should the datagram be lost
+        self._stopping = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
         asyncio.get_running_loop().call_later(FINISH_S, self._kill)
 
     def _kill(self) -> None:
