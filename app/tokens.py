@@ -5,15 +5,19 @@ from typing import Literal
 from flask import Blueprint, Flask, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+from pydantic import TypeAdapter, ValidationError
 
 from app.auth import Nobody, Person, services
 from core.errors import N_, Conflict, NotAllowed
 from core.permissions import any_may
 from rooms.events import RoomRole
 from schedules.service import DeviceView, LectureView
+from signaling.connections import TokenClaims
 
 SALT = "room"
+MAX_AGE_S = 600
+_ROLE: TypeAdapter[RoomRole] = TypeAdapter(RoomRole)
 
 bp = Blueprint("tokens", __name__)
 
@@ -26,6 +30,17 @@ def init_app(app: Flask) -> None:
 def sign(secret: str, lecture: str, participant: str, role: RoomRole) -> str:
     """Return a token for `room.join`; it is checked there, once, and is old after ten minutes."""
     return str(URLSafeTimedSerializer(secret, salt=SALT).dumps({"l": lecture, "p": participant, "r": role}))
+
+
+def verify(secret: str, given: str) -> TokenClaims:
+    """Return what a token says.  Raises NotAllowed when it is old, or not ours."""
+    try:
+        body = URLSafeTimedSerializer(secret, salt=SALT).loads(given, max_age=MAX_AGE_S)
+        return TokenClaims(str(body["l"]), str(body["p"]), _ROLE.validate_python(body["r"]))
+    except SignatureExpired as error:
+        raise NotAllowed("token.expired", N_("This page was open for too long. Please load it again.")) from error
+    except (BadData, ValidationError, KeyError, TypeError) as error:
+        raise NotAllowed("token.invalid", N_("This way in is not valid. Please load the page again.")) from error
 
 
 @bp.post("/api/lectures/<lecture_id>/token")

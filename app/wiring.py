@@ -1,0 +1,100 @@
+"""Who follows what: every listener of every event, on one page.
+
+Features never call each other. They publish events on the bus after the journal has them; what
+follows from an event in another feature is one line here.
+
+    RoomChanged       an entry is in a lecture's journal
+    BallotsChanged    a poll's ballot box has more in it
+    LectureCancelled  a planned lecture will not take place
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from flask import Flask
+from flask_babel import gettext
+from flask_socketio import SocketIO
+
+from app.node import NodeSupervisor
+from app.services import Services
+from app.ticker import Ticker
+from app.tokens import verify
+from attendance.service import BallotsChanged
+from media.client import MediaClient
+from rooms.events import LectureEnded, LectureStarted, RoomChanged
+from schedules.service import ScheduleService
+from signaling.broadcast import Broadcast
+from signaling.edge import Edge, register, socket_options
+from signaling.handlers import Parts
+from signaling.media_bridge import Background, MediaBridge
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts that run beside the requests."""
+
+    socketio: SocketIO
+    edge: Edge
+    bridge: MediaBridge
+    ticker: Ticker
+    services: Services
+
+    def start(self) -> None:
+        """Take up the rooms where the last process left them, and begin the rounds."""
+        self.services.rooms.resume()
+        self.bridge.start()
+        self.socketio.start_background_task(self.ticker.run, self.socketio.sleep)
+
+    def stop(self) -> None:
+        """End what runs in the background at its next pause."""
+        self.ticker.stop()
+        self.bridge.stop()
+
+
+def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> None:
+    """Join all parts; nothing runs before `Wiring.start`."""
+    socketio = SocketIO(app, **socket_options(services.config))
+    words = partial(words_for, services)
+    broadcast = Broadcast(socketio, words)
+    bridge = _bridge(services, socketio, node, lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch))
+    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
+    ticker = Ticker(services)
+
+    # the sockets: everybody in the room hears of it, the media node gets the new plan
+    edge = register(socketio, parts, services.bus, broadcast, gettext)
+
+    on = services.bus.subscribe
+    on(RoomChanged, partial(keep_status, services.schedules))  # the timetable shows what is on
+    on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
+
+    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, services)
+
+
+def _bridge(
+    services: Services, socketio: SocketIO, node: NodeSupervisor | None, on_reset: Callable[[str], None]
+) -> MediaBridge:
+    """Without a node (tests, tools) plans are made but carried nowhere."""
+    if node is None:
+        idle = Background(spawn=lambda *work: None, pause=socketio.sleep)
+        return MediaBridge(MediaClient(lambda: None), services.rooms, idle, on_reset)
+    background = Background(spawn=socketio.start_background_task, pause=socketio.sleep)
+    return MediaBridge(MediaClient(node.address), services.rooms, background, on_reset)
+
+
+def keep_status(schedules: ScheduleService, change: RoomChanged) -> None:
+    """Keep the timetable's status of a lecture in step with its room."""
+    if isinstance(change.event, LectureStarted):
+        schedules.mark(change.lecture, "live")
+    elif isinstance(change.event, LectureEnded):
+        schedules.mark(change.lecture, "ended")
+
+
+def words_for(services: Services, ids: Iterable[str]) -> dict[str, Any]:
+    """Return the words for ids: names of people and points, question and options of polls."""
+    wanted = list(ids)
+    polls = services.rooms.labels_of_polls([i for i in wanted if i.startswith("pol_")])
+    names = services.schedules.labels([i for i in wanted if not i.startswith("pol_")])
+    texts = {i: {"question": poll.question, "options": list(poll.options)} for i, poll in polls.items()}
+    return {**names, **texts}
