@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from av.error import FFmpegError
+
 from core.errors import Invalid
 from media import avc
 from media.depacketise import Depacketiser, Frame
@@ -15,9 +17,9 @@ from media.mixer import RATE, Mixer
 from media.program import TICK_S, Program
 from media.rtp import Incoming
 from media.segment_store import SegmentStore
-from media.takes import AAC_FRAME, VIDEO_HZ, SoundEncoder, Take, black_key_frame
+from media.takes import VIDEO_HZ, SoundEncoder, Take, black_key_frame
 
-HORIZON_S = 0.4
+HORIZON_S = 0.6
 CUT_S = 1.8  # a key frame this long after the last cut begins a segment; they are asked for every 2 s
 VIDEO_SLOTS = ("stage", "guest", "screen")
 PT_H264, PT_OPUS = 96, 111
@@ -37,7 +39,9 @@ class _Open:
 class Writer:
     """Frames and sound, in step, into takes and segments."""
 
-    def __init__(self, store: SegmentStore, start_s: float, on_segment: Callable[[float, float, int, bytes], None]) -> None:
+    def __init__(
+        self, store: SegmentStore, start_s: float, on_segment: Callable[[float, float, int, bytes], None]
+    ) -> None:
         """Begin to write.
 
         store: keeps the inits; start_s: media time of the first picture and the first sample;
@@ -54,7 +58,7 @@ class Writer:
         self._sound: deque[tuple[float, bytes, int]] = deque()
         self._open: deque[_Open] = deque()
         self._muxed_pts = -1
-        self.unusable = 0  # key frames whose SPS could not be read
+        self.unusable = 0  # frames that could not be written: an unreadable SPS, or refused by the muxer
 
     def push(self, frames: list[Frame], sound: list[tuple[int, bytes]]) -> None:
         """Queue pictures and AAC packets (sample number, data), and write what is complete."""
@@ -73,7 +77,7 @@ class Writer:
             self._step(following, last=True)
         while self._sound and self._take is not None:
             at, data, pts = self._sound.popleft()
-            if at + AAC_FRAME / RATE / 2 < end_s + AAC_FRAME / RATE:
+            if at < end_s:
                 self._take.audio(data, pts)
         self._close_take(end_s)
 
@@ -90,10 +94,19 @@ class Writer:
         if frame.is_key:
             self._begin(frame)
         if self._take is not None:
-            pts = max(self._ticks(frame.media_s), self._muxed_pts + 1)
-            self._muxed_pts = pts
-            self._take.video(frame, pts, max(self._ticks(following_s) - pts, 1))
+            self._mux(self._take, frame, following_s)
         return True
+
+    def _mux(self, take: Take, frame: Frame, following_s: float) -> None:
+        pts = max(self._ticks(frame.media_s), self._muxed_pts + 1)
+        self._muxed_pts = pts
+        try:
+            take.video(frame, pts, max(self._ticks(following_s) - pts, 1))
+        except FFmpegError:
+            # What a publisher sends is not trusted: this take ends here, its next key frame begins another.
+            self.unusable += 1
+            self._open.clear()
+            self._take = None
 
     def _ticks(self, media_s: float) -> int:
         return round((media_s - self._origin_s) * VIDEO_HZ)
@@ -161,8 +174,11 @@ class Recording:
         if isinstance(muted, list):
             self._muted = frozenset(str(slot) for slot in muted)
 
-    def packet(self, slot: str, media_s: float, data: bytes) -> None:
-        """Take one RTP packet of a slot, captured at `media_s`; malformed ones are dropped."""
+    def packet(self, slot: str, media_s: float, data: bytes, now_s: float) -> None:
+        """Take one RTP packet of a slot; malformed ones are dropped.
+
+        media_s: when it was captured, now_s: when it arrived, seconds of the same clock.
+        """
         try:
             packet = Incoming(data)
         except (Invalid, IndexError):
@@ -175,8 +191,8 @@ class Recording:
             if packet.payload_type == PT_OPUS and slot not in self._muted:
                 mixer.push(slot, packet, media_s)
         elif packet.payload_type == PT_H264:
-            self._slots[slot].push(packet, media_s)
-            self._collect(slot, media_s, program)
+            self._slots[slot].push(packet, media_s, now_s)
+            self._collect(slot, now_s, program)
         elif packet.payload_type not in self._unsupported:
             self._unsupported.add(packet.payload_type)
             self._say({"problem": "unsupported_codec", "detail": str(packet.payload_type)})
@@ -228,7 +244,8 @@ class Recording:
         writer.push(program.take(until_s), self._sound.push(samples))
 
     def _keep(self, start_s: float, end_s: float, take: int, data: bytes) -> None:
-        segment = self._store.add(round(start_s * 1000), round((end_s - start_s) * 1000), take, data)
+        start_ms, end_ms = round(start_s * 1000), round(end_s * 1000)
+        segment = self._store.add(start_ms, end_ms - start_ms, take, data)
         problem = self._store.problem
         if problem is not None:
             self._say({"problem": problem.code, "detail": problem.detail})
@@ -239,10 +256,10 @@ class Recording:
             self._say(
                 {
                     "segment": {
+                        "track": "program",
                         "name": segment.name,
-                        "started_ms": segment.start_ms,
-                        "duration_ms": segment.duration_ms,
-                        "bytes": len(data),
+                        "started_ms": start_ms,
+                        "duration_ms": end_ms - start_ms,
                     }
                 }
             )
