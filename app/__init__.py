@@ -23,6 +23,9 @@ def create_app(
     Nothing is started: `wsgi.py` starts the ticker and the node.
     """
     from app import auth, errors, headers, i18n, keys, pages, passwords, services, tokens, wiring
+    from attendance.views import bp as attendance_pages
+    from replays.views import bp as replay_pages
+    from schedules.views import bp as schedule_pages
 
     app = Flask(__name__, static_folder=str(STATIC))
     app.config.update(TESTING=config.testing, MAX_CONTENT_LENGTH=BODY_MAX, SEND_FILE_MAX_AGE_DEFAULT=3600)
@@ -40,5 +43,7 @@ def create_app(
     errors.init_app(app)
     pages.init_app(app)
     tokens.init_app(app)
+    for feature_pages in (schedule_pages, attendance_pages, replay_pages):
+        app.register_blueprint(feature_pages)
     wiring.init_app(app, parts, node)
     return app

@@ -1,15 +1,18 @@
 """The pages that belong to no feature: start, lecturer console, kiosk, and the two for machines."""
 
+import logging
 from datetime import timedelta
 
 from flask import Blueprint, Flask, current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from sqlalchemy import text
 
 from app.auth import services
+from app.schema import is_current
 from app.tokens import role_of
 from core.errors import N_, NotAllowed
+
+log = logging.getLogger(__name__)
 
 AHEAD = timedelta(days=14)  # what the start page shows
 BACK = timedelta(days=7)
@@ -80,12 +83,10 @@ def readyz() -> ResponseReturnValue:
 
 def _database_answers() -> bool:
     try:
-        with services().db.reading() as session:
-            session.execute(text("SELECT 1 FROM alembic_version"))
-    except Exception:
-        current_app.logger.warning("database does not answer", exc_info=True)
+        return is_current(services().db)
+    except Exception as error:
+        log.warning("database does not answer", extra={"error": str(error)})
         return False
-    return True
 
 
 def _node_answers() -> bool:

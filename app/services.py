@@ -32,14 +32,15 @@ def build(config: Config, clock: Clock) -> Services:
     """Open the database and make every service on it; nothing is subscribed yet (see wiring)."""
     config.data_dir.mkdir(parents=True, exist_ok=True)
     db, bus = Database(config.database), EventBus()
+    schedules, rooms = ScheduleService(db, bus, clock), RoomService(db, bus, clock)
     return Services(
         config=config,
         clock=clock,
         bus=bus,
         db=db,
         journal=Journal(db),
-        schedules=ScheduleService(db, bus, clock),
-        rooms=RoomService(db, bus, clock),
-        attendance=AttendanceService(db, bus, clock),
+        schedules=schedules,
+        rooms=rooms,
+        attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),
     )

@@ -12,7 +12,7 @@ from app.auth import Nobody, Person, services
 from core.errors import N_, Conflict, NotAllowed
 from core.permissions import any_may
 from rooms.events import RoomRole
-from schedules.service import DeviceView, LectureView
+from schedules.records import DeviceView, LectureView
 from signaling.connections import TokenClaims
 
 SALT = "room"
@@ -68,7 +68,7 @@ def who_comes(
     role = None if wish == "point" else role_of(lecture, person)
     if role and person.id:
         return role, person.id
-    if device and device.point_id in (lecture.main_point_id, *lecture.point_ids):
+    if device and device.point_id in lecture.all_point_ids:
         return "point", device.point_id
     raise NotAllowed("room.no_part", N_("You have no part in this lecture."))
 

@@ -92,7 +92,7 @@ def test_flask_is_known_only_to_views_signaling_and_app() -> None:
 
 
 def test_sql_is_known_only_to_models_services_and_core() -> None:
-    allowed_in_app = {"app/schema.py", "app/tables.py", "app/pages.py"}  # migrations, metadata, readiness
+    allowed_in_app = {"app/schema.py", "app/tables.py"}  # migrations, metadata
     wrong = [
         name(path)
         for path in sources(*PACKAGES)
