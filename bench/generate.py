@@ -96,7 +96,7 @@ def microphone(path: Path, source: int, text: str, seconds: int = SECONDS) -> No
     The lecturer's beeps are added by the page, in step with the picture (`bench/js/source.js`).
     """
     voice = speech(text)
-    peak = max(1, max(abs(s) for s in voice))
+    peak = max(*(abs(s) for s in voice), 1)
     out = array.array("h", bytes(2 * seconds * RATE))
     pitch = 2 * math.pi * pitch_of_source(source) / RATE
     for place in range(len(out)):

@@ -46,6 +46,15 @@ def decode(bits: Sequence[int]) -> TimeCode | None:
     return TimeCode(_number(body[:SOURCE_BITS]), _number(body[SOURCE_BITS : SOURCE_BITS + MS_BITS]), body[-1])
 
 
+def wall_ms(code: TimeCode, near_ms: int) -> int:
+    """Return the wall clock (ms since 1970) of a code of which only 32 bits were sent.
+
+    near_ms: a wall clock within three weeks of it.
+    """
+    half = MS_MODULUS // 2
+    return near_ms + (code.ms - near_ms + half) % MS_MODULUS - half
+
+
 def checksum(bits: Sequence[int]) -> int:
     """Return the CRC-10 of some bits; a black picture does not pass, for it starts from all ones."""
     register = (1 << CHECK_BITS) - 1
