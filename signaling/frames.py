@@ -88,6 +88,8 @@ class Gate:
         if memory.get(_CUT) or not bucket.take():
             return self._cut(eio_sid, memory, "too fast")
         try:
+            if not frame:
+                raise MalformedFrame("empty")  # which the library would take for an event
             self._next(eio_sid, frame)
         except MalformedFrame as error:
             log.info("malformed frame", extra={"reason": str(error)[:200]})
