@@ -116,3 +116,11 @@ def login(app: Flask) -> Callable[..., Any]:
         return browser
 
     return sign_in
+
+
+@pytest.fixture
+def school(app: Flask) -> Any:
+    """A province with a person of every role, in the app's database; see tests/builders.py."""
+    from tests.builders import make_school
+
+    return make_school(app.extensions["schedules"])
