@@ -1,0 +1,61 @@
+"""A lecture's status and what may follow it, and whether a draft makes sense. Pure."""
+
+from datetime import timedelta
+
+from core.errors import N_, Conflict, Invalid
+from schedules.records import LectureDraft, Status
+from schedules.zones import zone_named
+
+LONGEST = timedelta(hours=24)
+OVERRUN = timedelta(minutes=30)  # a class that nobody ended is ended this long after its planned end
+TITLE_MAX = 200  # characters
+
+FOLLOWS: dict[Status, frozenset[Status]] = {
+    "planned": frozenset({"open", "live", "ended", "cancelled"}),  # live: the tick that says open may be late
+    "open": frozenset({"live", "ended", "cancelled"}),
+    "live": frozenset({"ended"}),
+    "ended": frozenset(),
+    "cancelled": frozenset(),
+}
+
+
+def check_step(now: Status, then: Status) -> bool:
+    """Return whether a lecture goes from one status to another; False when it is there already.
+
+    Raises Conflict for a step that does not exist.
+    """
+    if now == then:
+        return False
+    if then not in FOLLOWS[now]:
+        raise Conflict(
+            "lecture.wrong_status",
+            N_("The lecture is too far along, or already over, for that."),
+            now=now,
+            then=then,
+        )
+    return True
+
+
+def check_editable(status: Status) -> None:
+    """Raise Conflict unless the plan of a lecture in this status may still be changed."""
+    if status != "planned":
+        raise Conflict("lecture.not_planned", N_("Only a lecture that has not begun can be changed."))
+
+
+def check_draft(draft: LectureDraft) -> None:
+    """Raise Invalid, with a sentence of its own, for each way a draft makes no sense by itself."""
+    zone_named(draft.zone)
+    if not draft.title.strip():
+        raise Invalid("lecture.no_title", N_("Please give the lecture a title."))
+    if len(draft.title) > TITLE_MAX:
+        raise Invalid("lecture.long_title", N_("The title has more than %(most)s characters."), most=TITLE_MAX)
+    if draft.ends_at <= draft.starts_at:
+        raise Invalid("lecture.ends_before_start", N_("The lecture must end after it starts."))
+    if draft.ends_at - draft.starts_at > LONGEST:
+        raise Invalid("lecture.too_long", N_("A lecture lasts at most 24 hours."))
+    if not draft.point_ids:
+        raise Invalid("lecture.no_points", N_("Please choose at least one bridge point to join."))
+    if draft.main_point_id in draft.point_ids:
+        raise Invalid("lecture.main_point_joins", N_("The main point takes part anyway; choose the others."))
+    if len(set(draft.point_ids)) != len(draft.point_ids):
+        raise Invalid("lecture.point_twice", N_("A bridge point was chosen twice."))

@@ -1,0 +1,198 @@
+"""Tables of schedules: who and where there is, what is planned, and what is taken for how long."""
+
+from datetime import datetime
+
+from sqlalchemy import DDL, JSON, ForeignKey, Index, Integer, String, Text, UniqueConstraint, event
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from core.db import Base, UtcDateTime
+
+ID = String(40)
+NAME = String(200)
+SHA256 = String(64)  # hex digits
+
+
+class Organisation(Base):
+    """A node of the tree of organisations; how deep the tree is, is data."""
+
+    __tablename__ = "organisations"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME)
+    parent_id: Mapped[str | None] = mapped_column(ForeignKey("organisations.id"), index=True)
+
+
+class User(Base):
+    """A person who can sign in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    login: Mapped[str] = mapped_column(String(100), unique=True)  # lower case
+    password_hash: Mapped[str] = mapped_column(String(200))
+    name: Mapped[str] = mapped_column(NAME)
+    org_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"), index=True)
+    roles: Mapped[list[str]] = mapped_column(JSON)
+    locale: Mapped[str] = mapped_column(String(10), default="vi")
+    calendar_key: Mapped[str] = mapped_column(String(40))
+
+
+class BridgePoint(Base):
+    """A hall that can join lectures."""
+
+    __tablename__ = "bridge_points"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME)
+    place: Mapped[str] = mapped_column(NAME, default="")
+    capacity: Mapped[int] = mapped_column(Integer, default=0)  # seats
+    org_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"), index=True)
+    calendar_key: Mapped[str] = mapped_column(String(40))
+
+
+class PointOperator(Base):
+    """A person looks after a point."""
+
+    __tablename__ = "point_operators"
+
+    point_id: Mapped[str] = mapped_column(ForeignKey("bridge_points.id"), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), primary_key=True, index=True)
+
+
+class Equipment(Base):
+    """A set of devices that stands at one point and can be moved: two points cannot use it at once."""
+
+    __tablename__ = "equipment"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    name: Mapped[str] = mapped_column(NAME)
+    point_id: Mapped[str | None] = mapped_column(ForeignKey("bridge_points.id"), index=True)  # where it stands
+
+
+class Device(Base):
+    """The computer of a hall, paired with its point until revoked."""
+
+    __tablename__ = "devices"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    point_id: Mapped[str] = mapped_column(ForeignKey("bridge_points.id"), index=True)
+    token_hash: Mapped[str | None] = mapped_column(SHA256, unique=True)  # None until the device fetched its token
+    paired_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    paired_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PairingCode(Base):
+    """Six digits on a hall's screen, waiting for an operator to type them."""
+
+    __tablename__ = "pairing_codes"
+
+    code: Mapped[str] = mapped_column(String(6), primary_key=True)
+    secret_hash: Mapped[str] = mapped_column(SHA256, unique=True)  # of the secret in that browser's cookie
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    device_id: Mapped[str | None] = mapped_column(ForeignKey("devices.id"))  # once claimed
+
+
+class PairingFailure(Base):
+    """A wrong code was typed: counted, so that codes cannot be guessed."""
+
+    __tablename__ = "pairing_failures"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Course(Base):
+    """A cohort with its topics, roster and lectures."""
+
+    __tablename__ = "courses"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    title: Mapped[str] = mapped_column(NAME)
+    audience: Mapped[str] = mapped_column(NAME, default="")  # whom it is for
+    org_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"), index=True)
+
+
+class Topic(Base):
+    """A unit of content of a course."""
+
+    __tablename__ = "topics"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    course_id: Mapped[str] = mapped_column(ForeignKey("courses.id"), index=True)
+    position: Mapped[int] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(NAME)
+
+
+class Enrolment(Base):
+    """A person is on the roster of a course."""
+
+    __tablename__ = "enrolments"
+    __table_args__ = (UniqueConstraint("course_id", "user_id"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    course_id: Mapped[str] = mapped_column(ForeignKey("courses.id"))
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+
+
+class Lecture(Base):
+    """One scheduled live class."""
+
+    __tablename__ = "lectures"
+    __table_args__ = (Index("ix_lectures_status_starts_at", "status", "starts_at"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    title: Mapped[str] = mapped_column(NAME)
+    description: Mapped[str] = mapped_column(Text, default="")
+    topic_id: Mapped[str] = mapped_column(ForeignKey("topics.id"), index=True)
+    lecturer_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    zone: Mapped[str] = mapped_column(String(60))
+    status: Mapped[str] = mapped_column(String(20))
+    uid: Mapped[str] = mapped_column(String(120), unique=True)  # in calendars, for ever
+    sequence: Mapped[int] = mapped_column(Integer, default=0)  # rises with every change that calendars must follow
+    calendar_key: Mapped[str] = mapped_column(String(40))
+    created_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    changed_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    places: Mapped[list["LecturePoint"]] = relationship(
+        order_by="LecturePoint.position", cascade="all, delete-orphan", lazy="selectin"
+    )
+
+
+class LecturePoint(Base):
+    """A point takes part in a lecture; position 0 is the main point, then the joining ones."""
+
+    __tablename__ = "lecture_points"
+
+    lecture_id: Mapped[str] = mapped_column(ForeignKey("lectures.id"), primary_key=True)
+    point_id: Mapped[str] = mapped_column(ForeignKey("bridge_points.id"), primary_key=True, index=True)
+    position: Mapped[int] = mapped_column(Integer)
+
+
+class Booking(Base):
+    """One resource is held for one lecture from `starts_at` up to, not including, `ends_at`."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (Index("ix_bookings_resource_id_starts_at", "resource_id", "starts_at"),)
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    lecture_id: Mapped[str] = mapped_column(ForeignKey("lectures.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))  # point | equipment | lecturer
+    resource_id: Mapped[str] = mapped_column(ID)  # its prefix tells kinds apart: bp_, eq_, usr_
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+# The second line of defence on PostgreSQL, should a writer ever forget to look first. SQLite has no
+# such thing; there BEGIN IMMEDIATE lets one writer look and write at a time. Migrations need the
+# same two statements.
+NO_OVERLAP_SQL = (
+    "CREATE EXTENSION IF NOT EXISTS btree_gist",
+    "ALTER TABLE bookings ADD CONSTRAINT bookings_no_overlap "
+    "EXCLUDE USING gist (resource_id WITH =, tstzrange(starts_at, ends_at) WITH &&)",
+)
+for statement in NO_OVERLAP_SQL:
+    event.listen(Booking.__table__, "after_create", DDL(statement).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]

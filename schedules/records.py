@@ -1,0 +1,159 @@
+"""What schedules takes in and gives out: frozen, without a database behind it."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from core.permissions import Role
+
+Status = Literal["planned", "open", "live", "ended", "cancelled"]
+ResourceKind = Literal["point", "equipment", "lecturer"]
+
+
+@dataclass(frozen=True)
+class OrganisationView:
+    """An organisation; depth 0 is a root of the tree."""
+
+    id: str
+    name: str
+    parent_id: str | None
+    depth: int
+
+
+@dataclass(frozen=True)
+class UserView:
+    """A person, without the secret parts."""
+
+    id: str
+    login: str
+    name: str
+    org_id: str
+    roles: frozenset[Role]
+    locale: str
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What signing in needs; never shown."""
+
+    user: UserView
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """A person to add.  login: stored in lower case; password_hash: encoded, as made by the caller."""
+
+    login: str
+    password_hash: str = field(repr=False)
+    name: str
+    org_id: str
+    roles: frozenset[Role]
+    locale: str = "vi"
+
+
+@dataclass(frozen=True)
+class PointView:
+    """A bridge point with who looks after it."""
+
+    id: str
+    name: str
+    place: str
+    capacity: int  # seats
+    org_id: str
+    org_name: str
+    operator_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EquipmentView:
+    """A set of devices and where it stands."""
+
+    id: str
+    name: str
+    point_id: str | None
+
+
+@dataclass(frozen=True)
+class TopicView:
+    """A unit of content."""
+
+    id: str
+    course_id: str
+    title: str
+
+
+@dataclass(frozen=True)
+class CourseView:
+    """A course with its topics in order."""
+
+    id: str
+    title: str
+    audience: str
+    org_id: str
+    topics: tuple[TopicView, ...]
+    enrolled: int  # people on the roster
+
+
+@dataclass(frozen=True)
+class DeviceView:
+    """A paired device."""
+
+    id: str
+    point_id: str
+    paired_at: datetime
+    paired_by: str
+    seen_at: datetime | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class LectureDraft:
+    """A lecture as somebody wishes it.
+
+    starts_at, ends_at: aware; zone: IANA name, for calendars and screens;
+    point_ids: joining points in their order, without the main one.
+    equipment: (point, equipment) pairs where another set than the point's own is brought along.
+    """
+
+    title: str
+    topic_id: str
+    lecturer_id: str
+    main_point_id: str
+    point_ids: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+    description: str = ""
+    equipment: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class LectureView:
+    """A scheduled lecture with the names that pages and calendars show."""
+
+    id: str
+    title: str
+    description: str
+    course_id: str
+    course_title: str
+    topic_id: str
+    topic_title: str
+    lecturer_id: str
+    lecturer_name: str
+    main_point_id: str
+    main_point_name: str
+    point_ids: tuple[str, ...]  # joining points in the order of the plan
+    point_names: tuple[str, ...]
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+    status: Status
+    uid: str
+    sequence: int
+    changed_at: datetime
+
+    @property
+    def all_point_ids(self) -> tuple[str, ...]:
+        """Return the main point and the joining ones."""
+        return (self.main_point_id, *self.point_ids)

@@ -1,0 +1,61 @@
+"""Local time and UTC: a place's zone is for calendars and screens only. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from core.errors import N_, Invalid
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """Return the zone of an IANA name such as `Asia/Ho_Chi_Minh`.  Raises Invalid for any other text."""
+    if name not in _names():
+        raise Invalid("lecture.unknown_zone", N_("There is no time zone called “%(zone)s”."), zone=name[:60])
+    return ZoneInfo(name)
+
+
+def from_local(at: datetime, zone: str) -> datetime:
+    """Return the UTC moment of a time on a wall clock.
+
+    at: naive; zone: IANA name. A time that comes twice, when clocks go back, means the first.
+    Raises Invalid for an unknown zone, and for a time that clocks skip when they go forward.
+    """
+    place = zone_named(zone)
+    moment = at.replace(tzinfo=place, fold=0).astimezone(UTC)
+    if moment.astimezone(place).replace(tzinfo=None) != at.replace(fold=0):
+        raise Invalid(
+            "lecture.no_such_time",
+            N_("%(time)s does not exist in %(zone)s: the clocks go forward then."),
+            time=f"{at:%d/%m/%Y %H:%M}",
+            zone=zone,
+        )
+    return moment
+
+
+def to_local(at: datetime, zone: str) -> datetime:
+    """Return an aware moment on the wall clock of a zone, still aware."""
+    return at.astimezone(zone_named(zone))
+
+
+def interval_words(starts_at: datetime, ends_at: datetime, zone: str) -> str:
+    """Return an interval as a person in that zone reads it: `08:00–09:30, 02/03/2026`."""
+    start, end = to_local(starts_at, zone), to_local(ends_at, zone)
+    if start.date() == end.date():
+        return f"{start:%H:%M}–{end:%H:%M}, {start:%d/%m/%Y}"
+    return f"{start:%H:%M %d/%m/%Y} – {end:%H:%M %d/%m/%Y}"
+
+
+def week_of(at: datetime, zone: str) -> tuple[datetime, datetime]:
+    """Return (start, end) of the week around a moment, Monday 00:00 to Monday 00:00 local, both UTC."""
+    local = to_local(at, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    monday = (local - timedelta(days=local.weekday())).replace(tzinfo=None)
+    return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
+
+
+def _midnight(day: datetime, zone: str) -> datetime:
+    return day.replace(tzinfo=zone_named(zone)).astimezone(UTC)  # skipped midnights: the moment they became
