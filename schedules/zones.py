@@ -1,6 +1,6 @@
 """Local time and UTC: a place's zone is for calendars and screens only. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -50,12 +50,6 @@ def interval_words(starts_at: datetime, ends_at: datetime, zone: str) -> str:
     return f"{start:%H:%M %d/%m/%Y} – {end:%H:%M %d/%m/%Y}"
 
 
-def week_of(at: datetime, zone: str) -> tuple[datetime, datetime]:
-    """Return (start, end) of the week around a moment, Monday 00:00 to Monday 00:00 local, both UTC."""
-    local = to_local(at, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    monday = (local - timedelta(days=local.weekday())).replace(tzinfo=None)
-    return _midnight(monday, zone), _midnight(monday + timedelta(days=7), zone)
-
-
-def _midnight(day: datetime, zone: str) -> datetime:
-    return day.replace(tzinfo=zone_named(zone)).astimezone(UTC)  # skipped midnights: the moment they became
+def midnight(day: date, zone: str) -> datetime:
+    """Return the UTC moment at which a day begins in a zone; where clocks skip midnight, just after."""
+    return datetime.combine(day, time.min, zone_named(zone)).astimezone(UTC)

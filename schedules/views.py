@@ -1,0 +1,387 @@
+"""Pages of schedules: timetable, lectures, points with their devices, courses, calendars, and the kiosk's two calls."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, flash, g, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import format_date, get_locale, gettext
+from flask_login import current_user
+
+from core.clock import Clock, to_ms
+from core.config import Config
+from core.errors import N_, AppError, Invalid, NotAllowed
+from core.permissions import Role, any_may, require
+from schedules.forms import FIELD_OF, LOCAL, LectureForm, sentences, values_of
+from schedules.ical import feed
+from schedules.records import LectureView, PointView
+from schedules.service import CalendarKind, ScheduleService
+from schedules.week import days_of, local_date, monday_of, week_name
+from schedules.zones import midnight, to_local
+
+bp = Blueprint("schedules", __name__, template_folder="templates")
+
+DEVICE_COOKIE, PAIRING_COOKIE = "device", "pairing"
+DEVICE_KEPT_S = 400 * 86_400  # the longest a browser keeps a cookie; every answer starts it anew
+PAIRING_KEPT_S = 3600
+FEED_KEPT_S = 300
+USUAL_LENGTH = timedelta(minutes=90)
+EVERYWHERE: frozenset[Role] = frozenset({"admin", "organiser"})  # not bound to a point of their own
+
+
+# ---- timetable and lectures --------------------------------------------------------------------
+
+
+@bp.get("/timetable")
+def timetable() -> ResponseReturnValue:
+    """Show a week; `?week=2026-W10`, and with `?point=` or `?lecturer=` only what concerns them."""
+    require(current_user.roles, "timetable.view")
+    zone, now = _config().zone, _clock().now()
+    today = local_date(now, zone)
+    monday = monday_of(request.args.get("week"), today)
+    point_id, lecturer_id = request.args.get("point") or None, request.args.get("lecturer") or None
+    lectures = _schedules().lectures_between(
+        midnight(monday, zone), midnight(monday + timedelta(days=7), zone), point_id, lecturer_id
+    )
+    return render_template(
+        "schedules/timetable.html",
+        days=days_of(monday, lectures, zone),
+        monday=monday,
+        sunday=monday + timedelta(days=6),
+        today=today,
+        words=lambda day, form: format_date(day, form),
+        week=week_name(monday),
+        this_week=week_name(today),
+        before=week_name(monday - timedelta(days=7)),
+        after=week_name(monday + timedelta(days=7)),
+        points=[(point.id, point.name) for point in _schedules().points()],
+        lecturers=[(user.id, user.name) for user in _schedules().users("lecturer")],
+        point_id=point_id or "",
+        lecturer_id=lecturer_id or "",
+        my_feed=_feed_url("lecturer", current_user.id) if "lecturer" in current_user.roles else None,
+    )
+
+
+@bp.route("/lectures/new", methods=["GET", "POST"])
+def new_lecture() -> ResponseReturnValue:
+    """Plan a lecture."""
+    require(current_user.roles, "lecture.plan")
+    if request.method == "GET":
+        return _lecture_form(LectureForm(data=_blank()))
+    form = LectureForm(request.form)
+    try:
+        _check(form)
+        lecture = _schedules().create_lecture(form.draft(), by=current_user.id)
+    except AppError as error:
+        return _lecture_form(form, error)
+    flash(gettext("The lecture is in the timetable."), "success")
+    return redirect(url_for("schedules.lecture", lecture_id=lecture.id), 303)
+
+
+@bp.get("/lectures/<lecture_id>")
+def lecture(lecture_id: str) -> ResponseReturnValue:
+    """Show one lecture and the ways into it."""
+    require(current_user.roles, "timetable.view")
+    found = _schedules().lecture(lecture_id)
+    mine = [point for point in found.all_point_ids if _schedules().operates(current_user.id, point)]
+    return render_template(
+        "schedules/lecture.html",
+        lecture=found,
+        feed_url=_feed_url("lecture", found.id),
+        my_points=[(point, _schedules().point(point).name) for point in mine],
+        teaches=found.lecturer_id == current_user.id,
+        watches=bool(current_user.roles & (EVERYWHERE | {"observer"})),
+    )
+
+
+@bp.route("/lectures/<lecture_id>/edit", methods=["GET", "POST"])
+def edit_lecture(lecture_id: str) -> ResponseReturnValue:
+    """Change a lecture that has not begun."""
+    require(current_user.roles, "lecture.plan")
+    found = _schedules().lecture(lecture_id)
+    if request.method == "GET":
+        return _lecture_form(LectureForm(data=values_of(found)), lecture=found)
+    form = LectureForm(request.form)
+    try:
+        _check(form)
+        _schedules().update_lecture(lecture_id, form.draft(), by=current_user.id)
+    except AppError as error:
+        return _lecture_form(form, error, lecture=found)
+    flash(gettext("The lecture was changed. Calendars follow by themselves."), "success")
+    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
+
+
+@bp.route("/lectures/<lecture_id>/cancel", methods=["GET", "POST"])
+def cancel_lecture(lecture_id: str) -> ResponseReturnValue:
+    """Ask whether to call a lecture off, and do it."""
+    require(current_user.roles, "lecture.plan")
+    if request.method == "GET":
+        return render_template("schedules/cancel.html", lecture=_schedules().lecture(lecture_id))
+    _schedules().cancel_lecture(lecture_id, by=current_user.id)
+    flash(gettext("The lecture was cancelled. Its points and lecturer are free again."), "success")
+    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
+
+
+def _lecture_form(
+    form: LectureForm, error: AppError | None = None, lecture: LectureView | None = None
+) -> ResponseReturnValue:
+    """Show the form, with all that was typed and, on top, all that was wrong with it."""
+    wrong = {name: [gettext(words) for words in said] for name, said in form.errors.items()}
+    said = [words for all_words in wrong.values() for words in all_words]
+    if error is not None and not said:
+        said = sentences(error, gettext)
+    page = render_template(
+        "schedules/lecture_form.html",
+        form=form,
+        lecture=lecture,
+        said=said,
+        marked=set(wrong) | ({FIELD_OF[error.code]} if error and error.code in FIELD_OF else set()),
+        courses=_schedules().courses(),
+        lecturers=[(user.id, user.name) for user in _schedules().users("lecturer")],
+        points=_schedules().points(),
+    )
+    return Response(page, error.status if error else 200)
+
+
+def _check(form: LectureForm) -> None:
+    if not form.validate():
+        raise Invalid("lecture.incomplete", N_("Something is missing in the form."))
+
+
+def _blank() -> dict[str, object]:
+    """Return what a new lecture's form shows: from the next full hour on."""
+    config = _config()
+    at = to_local(_clock().now(), config.zone).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return {
+        "starts_at": at.strftime(LOCAL),
+        "ends_at": (at + USUAL_LENGTH).strftime(LOCAL),
+        "zone": config.zone,
+        "point_ids": [],
+    }
+
+
+# ---- bridge points and their devices -----------------------------------------------------------
+
+
+@bp.get("/points")
+def points() -> ResponseReturnValue:
+    """List the bridge points, those that one looks after first."""
+    require(current_user.roles, "timetable.view")
+    found = sorted(_schedules().points(), key=lambda point: current_user.id not in point.operator_ids)
+    return render_template(
+        "schedules/points.html",
+        points=[(point, _may_pair(point), _schedules().pairing.devices(point.id)) for point in found],
+    )
+
+
+@bp.get("/points/<point_id>")
+def point(point_id: str) -> ResponseReturnValue:
+    """Show a point to who looks after it: pairing, devices, what comes next."""
+    return _point_page(_my_point(point_id))
+
+
+@bp.post("/points/<point_id>/pairing")
+def pair(point_id: str) -> ResponseReturnValue:
+    """Take the six digits that the hall's screen shows."""
+    found = _my_point(point_id)
+    try:
+        _schedules().pairing.claim(request.form.get("code", "")[:20], point_id, by=current_user.id)
+    except AppError as error:
+        return _point_page(found, error)
+    flash(gettext("The screen is paired with %(point)s. It goes on by itself.", point=found.name), "success")
+    return redirect(url_for("schedules.point", point_id=point_id), 303)
+
+
+@bp.post("/points/<point_id>/devices/<device_id>/revoke")
+def revoke(point_id: str, device_id: str) -> ResponseReturnValue:
+    """Take a device its right to come in."""
+    _my_point(point_id)
+    _schedules().pairing.revoke(device_id, point_id)
+    flash(gettext("The device was revoked. It shows a new code now."), "success")
+    return redirect(url_for("schedules.point", point_id=point_id), 303)
+
+
+def _my_point(point_id: str) -> PointView:
+    """Return a point that one may look after.  Raises NotAllowed, NotFound."""
+    require(current_user.roles, "point.pair")
+    found = _schedules().point(point_id)
+    if not _may_pair(found):
+        raise NotAllowed("point.not_yours", N_("You may only look after your own bridge points."))
+    return found
+
+
+def _may_pair(point: PointView) -> bool:
+    bound = not current_user.roles & EVERYWHERE
+    return any_may(current_user.roles, "point.pair") and (not bound or current_user.id in point.operator_ids)
+
+
+def _point_page(point: PointView, error: AppError | None = None) -> ResponseReturnValue:
+    service, now = _schedules(), _clock().now()
+    current, following = service.at_point(point.id, now)
+    devices = service.pairing.devices(point.id)
+    page = render_template(
+        "schedules/point.html",
+        point=point,
+        devices=devices,
+        equipment=service.equipment(point.id),
+        names=service.labels({*point.operator_ids, *(device.paired_by for device in devices)}),
+        current=current,
+        following=following,
+        upcoming=service.lectures_between(now, now + timedelta(days=14), point_id=point.id),
+        feed_url=_feed_url("point", point.id),
+        code=request.form.get("code", ""),
+        said=sentences(error, gettext) if error else [],
+        now=now,
+    )
+    return Response(page, error.status if error else 200)
+
+
+# ---- courses -----------------------------------------------------------------------------------
+
+
+@bp.route("/courses", methods=["GET", "POST"])
+def courses() -> ResponseReturnValue:
+    """List the courses with their topics, and add one."""
+    require(current_user.roles, "timetable.view")
+    error: AppError | None = None
+    if request.method == "POST":
+        require(current_user.roles, "course.manage")
+        topics = [line.strip()[:200] for line in request.form.get("topics", "").splitlines() if line.strip()]
+        title, audience = request.form.get("title", "").strip()[:200], request.form.get("audience", "").strip()[:200]
+        try:
+            _schedules().add_course(title, current_user.org_id, audience, topics)
+        except AppError as refused:
+            error = refused
+        else:
+            flash(gettext("The course was added."), "success")
+            return redirect(url_for("schedules.courses"), 303)
+    page = render_template(
+        "schedules/courses.html",
+        courses=_schedules().courses(),
+        organisations={o.id: o.name for o in _schedules().organisations()},
+        said=sentences(error, gettext) if error else [],
+    )
+    return Response(page, error.status if error else 200)
+
+
+# ---- calendars ---------------------------------------------------------------------------------
+
+
+@bp.get("/calendars/<any(lecture, point, lecturer):kind>/<of_id>.ics")
+def calendar(kind: CalendarKind, of_id: str) -> ResponseReturnValue:
+    """Give a calendar to a program that knows its secret key; nobody signs in here."""
+    name, lectures = _schedules().calendar(kind, of_id, request.args.get("key", ""))
+    body = feed(name, lectures, _config().public_url, gettext("Join the class"))
+    response = Response(body, content_type="text/calendar; charset=utf-8")
+    response.headers["Content-Disposition"] = f'inline; filename="{of_id}.ics"'
+    response.headers["Cache-Control"] = f"private, max-age={FEED_KEPT_S}"
+    response.add_etag()
+    return response.make_conditional(request)
+
+
+@bp.post("/calendars/<any(lecture, point, lecturer):kind>/<of_id>/renew")
+def renew_calendar(kind: CalendarKind, of_id: str) -> ResponseReturnValue:
+    """Give a calendar a new address, after the old one got into wrong hands."""
+    require(current_user.roles, "calendar.view")
+    if kind == "point":
+        _my_point(of_id)
+    elif not (kind == "lecturer" and of_id == current_user.id):
+        require(current_user.roles, "lecture.plan")
+    _schedules().renew_calendar_key(kind, of_id)
+    flash(gettext("The calendar has a new address. The old one no longer works."), "success")
+    if kind == "lecturer":
+        return redirect(url_for("schedules.timetable"), 303)
+    back = {f"{kind}_id": of_id}
+    return redirect(url_for(f"schedules.{kind}", **back), 303)  # type: ignore[arg-type]
+
+
+def _feed_url(kind: CalendarKind, of_id: str) -> str:
+    path = url_for("schedules.calendar", kind=kind, of_id=of_id, key=_schedules().calendar_key(kind, of_id))
+    return f"{_config().public_url}{path}"
+
+
+# ---- the kiosk's calls -------------------------------------------------------------------------
+
+
+@bp.post("/kiosk/pairing")
+def kiosk_pairing() -> ResponseReturnValue:
+    """Give an unpaired screen its six digits: the same ones until they expire."""
+    pairing = _schedules().pairing
+    if g.get("device") is not None:
+        return jsonify(paired=True)
+    shown = pairing.waiting(request.cookies.get(PAIRING_COOKIE, "")) or pairing.new_pairing()
+    response = jsonify(paired=False, code=shown.code, expires_at=shown.expires_at.isoformat())
+    _keep(response, PAIRING_COOKIE, shown.secret, PAIRING_KEPT_S)
+    return response
+
+
+@bp.get("/kiosk/state")
+def kiosk_state() -> ResponseReturnValue:
+    """Tell a screen who it is and what is on; the first call after pairing also gives it its token."""
+    token, device = request.cookies.get(DEVICE_COOKIE, ""), g.get("device")
+    secret = request.cookies.get(PAIRING_COOKIE, "")
+    if device is None and secret:
+        token = _schedules().pairing.collect(secret) or ""
+        device = _schedules().device(token) if token else None
+    now = _clock().now()
+    base = {"server_ms": to_ms(now), "locale": str(get_locale())}
+    if device is None:
+        shown = _schedules().pairing.waiting(secret) if secret else None
+        code = {"code": shown.code, "expires_at": shown.expires_at.isoformat()} if shown else {}
+        return jsonify(paired=False, point=None, lecture=None, next=None, **code, **base)
+    _schedules().pairing.seen(device.id)
+    place = _schedules().point(device.point_id)
+    current, following = _schedules().at_point(place.id, now)
+    response = jsonify(
+        paired=True,
+        point={"id": place.id, "name": place.name},
+        lecture=_for_kiosk(current),
+        next=_for_kiosk(following),
+        **base,
+    )
+    _keep(response, DEVICE_COOKIE, token, DEVICE_KEPT_S)
+    if secret:
+        response.delete_cookie(PAIRING_COOKIE, path="/kiosk")
+    return response
+
+
+def _for_kiosk(lecture: LectureView | None) -> dict[str, Any] | None:
+    if lecture is None:
+        return None
+    return {
+        "id": lecture.id,
+        "title": lecture.title,
+        "topic": lecture.topic_title,
+        "lecturer": lecture.lecturer_name,
+        "main_point": lecture.main_point_name,
+        "starts_at": lecture.starts_at.isoformat(),
+        "ends_at": lecture.ends_at.isoformat(),
+        "status": lecture.status,
+    }
+
+
+def _keep(response: Response, name: str, value: str, seconds: int) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path="/" if name == DEVICE_COOKIE else "/kiosk",
+        httponly=True,
+        samesite="Lax",
+        secure=_config().public_url.startswith("https:"),
+    )
+
+
+# ---- whom to ask -------------------------------------------------------------------------------
+
+
+def _schedules() -> ScheduleService:
+    return cast(ScheduleService, current_app.extensions["schedules"])
+
+
+def _config() -> Config:
+    return cast(Config, current_app.extensions["config"])
+
+
+def _clock() -> Clock:
+    return cast(Clock, current_app.extensions["clock"])
