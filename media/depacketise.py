@@ -103,6 +103,8 @@ class Depacketiser:
             self._take(packet)
 
     def _take(self, packet: _Packet) -> None:
+        if not packet.payload:
+            return  # a padding-only probe: it only uses up a sequence number
         if self._parts and packet.timestamp != self._parts[0].timestamp:
             # No marker came: the slot left this source in the middle of a frame, or its end was lost.
             self._whole = False
@@ -116,11 +118,8 @@ class Depacketiser:
     def _close(self) -> None:
         parts, whole = self._parts, self._whole
         self._parts, self._whole = [], True
-        payloads = [part.payload for part in parts if part.payload]
-        if not payloads:
-            return  # padding only
         try:
-            nals = tuple(avc.nals_of_payloads(payloads)) if whole else ()
+            nals = tuple(avc.nals_of_payloads(part.payload for part in parts)) if whole else ()
         except avc.BadStream:
             nals = ()
         if not nals:

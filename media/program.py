@@ -80,7 +80,7 @@ class Program:
         if self._shown_s is None and until_s - self._start_s >= HOLD_S:
             held.append(replace(self._hold, media_s=self._start_s))
             self._shown_s = self._start_s
-        while self._shown_s is not None and until_s - self._shown_s >= HOLD_S:
+        while self._shown_s is not None and until_s - self._shown_s > HOLD_S + TICK_S:
             self._shown_s += HOLD_S
             held.append(replace(self._hold, media_s=self._shown_s))
             self._needs_key = True  # what the source sends next refers to pictures before the held one

@@ -183,8 +183,6 @@ class Recording:
             packet = Incoming(data)
         except (Invalid, IndexError):
             return
-        if packet.end <= packet.pos:
-            return
         mixer, program, _ = self._begin(media_s)
         self.newest_s = max(self.newest_s, media_s)
         if slot not in self._slots:
