@@ -139,6 +139,13 @@ class Journal:
         with self._db.reading() as session:
             return list(session.scalars(select(JournalRow.lecture_id).distinct().order_by(JournalRow.lecture_id)))
 
+    def lectures_without(self, kind: str) -> list[str]:
+        """Return the ids of the lectures whose journal has no entry of this type."""
+        having = select(JournalRow.lecture_id).where(JournalRow.type == kind)
+        begun = select(JournalRow.lecture_id).where(JournalRow.seq == 1, JournalRow.lecture_id.not_in(having))
+        with self._db.reading() as session:
+            return list(session.scalars(begun.order_by(JournalRow.lecture_id)))
+
     def verify(self, lecture_id: str) -> Fault | None:
         """Walk a lecture's chain.  Returns the first fault, or None when it is whole.
 
