@@ -48,7 +48,7 @@ def update() -> tuple[int, int]:
         known = old.get(msgid)
         files = sorted({name for name, _line in places})
         string = str(known.string) if known and known.string else ""
-        fresh.add(msgid, string, locations=[(name, None) for name in files])
+        fresh.add(msgid, string, locations=[(name, 0) for name in files])
     VI.parent.mkdir(parents=True, exist_ok=True)
     with VI.open("wb") as file:
         write_po(file, fresh, omit_header=False, sort_output=True, width=120)

@@ -11,7 +11,7 @@ def init_logs(form: str = "console") -> None:
 
     form: "json" for a collector, anything else for a person.
     """
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 from types import FrameType
+from typing import Any
 
 from app import create_app
 from app.logs import init_logs
@@ -27,7 +28,7 @@ def serve(offload: Offload = directly) -> None:
     wiring: Wiring = app.extensions["wiring"]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
-    options = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
+    options: dict[str, Any] = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
     try:
         node.start()
         wiring.start()

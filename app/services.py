@@ -32,7 +32,7 @@ def build(config: Config, clock: Clock) -> Services:
     """Open the database and make every service on it; nothing is subscribed yet (see wiring)."""
     config.data_dir.mkdir(parents=True, exist_ok=True)
     db, bus = Database(config.database), EventBus()
-    schedules, rooms = ScheduleService(db, bus, clock), RoomService(db, bus, clock)
+    schedules, rooms = ScheduleService(db, bus, clock), RoomService(db, bus, clock, config.grace_s)
     return Services(
         config=config,
         clock=clock,

@@ -74,11 +74,20 @@ def who_comes(
 
 
 def role_of(lecture: LectureView, person: Person | Nobody) -> Literal["lecturer", "organiser", "observer"] | None:
-    """Return a person's role in a lecture's room, or None when they have none."""
+    """Return a person's role in a lecture's room, or None when they have none.
+
+    An observer watches lectures in which their organisation, or one below it, takes part.
+    """
     if not any_may(person.roles, "room.join"):
         return None
     if person.id == lecture.lecturer_id:
         return "lecturer"
     if person.roles & {"organiser", "admin"}:
         return "organiser"
-    return "observer" if "observer" in person.roles else None
+    return "observer" if "observer" in person.roles and _watches(lecture, person) else None
+
+
+def _watches(lecture: LectureView, person: Person | Nobody) -> bool:
+    schedules = services().schedules
+    own = schedules.organisations_below(person.org_id) if person.org_id else set()
+    return bool(own & schedules.organisations_of_lecture(lecture.id))

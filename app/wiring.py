@@ -11,7 +11,7 @@ follows from an event in another feature is one line here.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from flask_babel import gettext
@@ -24,6 +24,8 @@ from app.tokens import verify
 from attendance.service import BallotsChanged
 from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
+from rooms.service import RoomService
+from schedules.events import LectureCancelled
 from schedules.service import ScheduleService
 from signaling.broadcast import Broadcast
 from signaling.edge import Edge, register, socket_options
@@ -45,7 +47,7 @@ class Wiring:
         """Take up the rooms where the last process left them, and begin the rounds."""
         self.services.rooms.resume()
         self.bridge.start()
-        self.socketio.start_background_task(self.ticker.run, self.socketio.sleep)
+        self.socketio.start_background_task(self.ticker.run, pause_of(self.socketio))
 
     def stop(self) -> None:
         """End what runs in the background at its next pause."""
@@ -65,9 +67,13 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     # the sockets: everybody in the room hears of it, the media node gets the new plan
     edge = register(socketio, parts, services.bus, broadcast, gettext)
 
+    # the one question that a feature asks another inside its own decision: a closing poll's last count
+    services.rooms.count_ballots = services.attendance.seal
+
     on = services.bus.subscribe
     on(RoomChanged, partial(keep_status, services.schedules))  # the timetable shows what is on
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
+    on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
     app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, services)
 
@@ -77,17 +83,27 @@ def _bridge(
 ) -> MediaBridge:
     """Without a node (tests, tools) plans are made but carried nowhere."""
     if node is None:
-        idle = Background(spawn=lambda *work: None, pause=socketio.sleep)
+        idle = Background(spawn=lambda *work: None, pause=pause_of(socketio))
         return MediaBridge(MediaClient(lambda: None), services.rooms, idle, on_reset)
-    background = Background(spawn=socketio.start_background_task, pause=socketio.sleep)
+    background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
     return MediaBridge(MediaClient(node.address), services.rooms, background, on_reset)
+
+
+def pause_of(socketio: SocketIO) -> Callable[[float], Any]:
+    """Return the async mode's sleep; it takes fractions of a second, whatever its stub says."""
+    return cast(Callable[[float], Any], socketio.sleep)
+
+
+def close_lobby(rooms: RoomService, event: LectureCancelled) -> None:
+    """Send home who waits in the lobby of a lecture that will not take place."""
+    rooms.expire(event.lecture.id)
 
 
 def keep_status(schedules: ScheduleService, change: RoomChanged) -> None:
     """Keep the timetable's status of a lecture in step with its room."""
     if isinstance(change.event, LectureStarted):
         schedules.mark(change.lecture, "live")
-    elif isinstance(change.event, LectureEnded):
+    elif isinstance(change.event, LectureEnded) and schedules.lecture(change.lecture).status != "cancelled":
         schedules.mark(change.lecture, "ended")
 
 
