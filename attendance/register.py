@@ -12,6 +12,9 @@ from typing import Protocol
 
 from attendance.evidence import Evidence, PollRecord
 from attendance.presence import Span, class_span, clip, length_ms, overlap, spans, visits
+from core.errors import N_
+
+Remark = tuple[str, dict[str, int]]  # an English sentence for translation, and the values of its places
 
 TOLERANCE_MS = 5 * 60_000  # up to five minutes after the start is not late, before the end not early
 
@@ -59,6 +62,11 @@ class Words:
     names: Mapping[str, str]  # of points and people, by id
     polls: Mapping[str, PollWords]
     hands: Mapping[str, Mapping[str, Sequence[int]]]  # poll -> point -> hands per option
+
+
+def whole_minutes(span_ms: int) -> int:
+    """Return milliseconds as whole minutes, half a minute rounded up."""
+    return (span_ms + 30_000) // 60_000
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,22 @@ class Register:
     def connected_ms(self) -> int:
         """Return the milliseconds all points were connected while the class ran, added up."""
         return sum(line.class_ms for line in self.lines)
+
+    def remarks(self, line: PointLine) -> list[Remark]:
+        """Return what is worth a remark about a point; nothing before the class has begun."""
+        if self.started_ms is None:
+            return []
+        if line.is_absent:
+            return [(N_("Never connected"), {})]
+        found: list[tuple[bool, Remark]] = [
+            (line.is_late, (N_("Came %(n)s min late"), {"n": whole_minutes(line.late_ms)})),
+            (
+                line.is_early and self.ended_ms is not None,
+                (N_("Left %(n)s min early"), {"n": whole_minutes(line.early_ms)}),
+            ),
+            (line.visits > 1, (N_("Connected %(n)s times"), {"n": line.visits})),
+        ]
+        return [remark for so, remark in found if so]
 
     @property
     def head_short(self) -> str:

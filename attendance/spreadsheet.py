@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from attendance.register import PointLine, PollLine, Register
+from attendance.register import PointLine, PollLine, Register, whole_minutes
 from core.clock import from_ms
 from core.errors import N_
 
@@ -43,19 +43,6 @@ def safe_cell(text: str) -> str:
     return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
-def whole_minutes(length_ms: int) -> int:
-    """Return milliseconds as whole minutes, half a minute rounded up."""
-    return (length_ms + 30_000) // 60_000
-
-
-def remarks(line: PointLine) -> list[str]:
-    """Return what is worth a remark about a point, as English sentences for translation."""
-    if line.is_absent:
-        return [N_("Never connected")]
-    found = [(line.is_late, N_("Came late")), (line.is_early, N_("Left early"))]
-    return [sentence for so, sentence in found if so]
-
-
 def to_csv(register: Register, say: Say) -> bytes:
     """Return the register as a file.
 
@@ -73,7 +60,8 @@ def _rows(register: Register, say: Say) -> Iterator[Iterable[str | int | None]]:
     zone = ZoneInfo(register.lecture.zone)
     yield [say(heading) for heading in POINT_HEADINGS]
     for number, line in enumerate(register.lines, 1):
-        yield _point_row(number, line, zone, say)
+        remarks = "; ".join(say(message) % values for message, values in register.remarks(line))
+        yield [number, *_point_row(line, zone, say), remarks]
     for poll in register.polls:
         yield []
         yield from _poll_rows(poll, say)
@@ -81,9 +69,8 @@ def _rows(register: Register, say: Say) -> Iterator[Iterable[str | int | None]]:
     yield from _foot(register, zone, say)
 
 
-def _point_row(number: int, line: PointLine, zone: ZoneInfo, say: Say) -> list[str | int | None]:
+def _point_row(line: PointLine, zone: ZoneInfo, say: Say) -> list[str | int | None]:
     return [
-        number,
         line.name,
         say(N_("Main point")) if line.is_main else say(N_("Joining point")),
         line.people,
@@ -95,7 +82,6 @@ def _point_row(number: int, line: PointLine, zone: ZoneInfo, say: Say) -> list[s
         whole_minutes(line.late_ms),
         whole_minutes(line.early_ms),
         round(line.speaking_ms / 1000),
-        "; ".join(say(remark) for remark in remarks(line)),
     ]
 
 

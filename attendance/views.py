@@ -15,9 +15,9 @@ from itsdangerous import BadSignature, Signer
 
 from attendance.access import Ties, Viewer, check_register, points_of, role_at_point
 from attendance.ballots import MAX_PEOPLE
-from attendance.register import LectureFacts
+from attendance.register import LectureFacts, PointLine, whole_minutes
 from attendance.service import AttendanceService, Question, Schedules
-from attendance.spreadsheet import remarks, to_csv, whole_minutes
+from attendance.spreadsheet import to_csv
 from core.clock import Clock, from_ms
 from core.config import Config
 from core.errors import N_, AppError, Invalid, NotFound
@@ -98,10 +98,8 @@ def qr(poll_id: str) -> ResponseReturnValue:
 
 def _phone_page(question: Question, phone_id: str, error: AppError | None = None) -> Response:
     chosen = _attendance().answer_of(question.poll_id, phone_id)
-    page = render_template(
-        "attendance/phone.html", question=question, chosen=chosen, error=_sentence(error), fresh=error is None
-    )
-    response = Response(page, error.status if error else 200)
+    page = render_template("attendance/phone.html", question=question, chosen=chosen, error=_sentence(error))
+    response = Response(page, error.status if error else 200 if question.is_live else 410)
     if _phone_id() is None:
         response.set_cookie(
             PHONE_COOKIE,
@@ -164,7 +162,7 @@ def declare_people(lecture_id: str, point_id: str) -> ResponseReturnValue:
         _attendance().declare_people(lecture_id, point_id, people, current_user.id, role)
     except AppError as error:
         return _operator_page(lecture, point_id, error, "people")
-    flash(gettext("Saved: %(people)s people.", people=people), "people")
+    flash(gettext("Saved: %(people)s people.", people=people), "ok")
     return redirect(url_for("attendance.operate", lecture_id=lecture_id, point_id=point_id), 303)
 
 
@@ -179,7 +177,7 @@ def enter_hand_count(lecture_id: str, point_id: str) -> ResponseReturnValue:
         _attendance().enter_hand_count(poll_id, point_id, _hands(), current_user.id)
     except AppError as error:
         return _operator_page(lecture, point_id, error, "hands")
-    flash(gettext("The hand-count is saved. You can correct it until the poll closes."), "hands")
+    flash(gettext("The hand-count is saved. You can correct it until the poll closes."), "ok")
     return redirect(url_for("attendance.operate", lecture_id=lecture_id, point_id=point_id), 303)
 
 
@@ -237,15 +235,18 @@ def register(lecture_id: str) -> ResponseReturnValue:
     """Show the register of a lecture, to read on a screen or to print and sign."""
     _check_register(lecture_id)
     made = _attendance().register(lecture_id)
-    zone = ZoneInfo(made.lecture.zone)
+
+    def remarks(line: PointLine) -> list[str]:
+        return [str(gettext(message, **values)) for message, values in made.remarks(line)]
+
     return render_template(
         "attendance/register.html",
         register=made,
         lecture=made.lecture,
-        now=_clock().now().astimezone(zone),
+        now=_clock().now(),
         minutes=whole_minutes,
         remarks=remarks,
-        moment=lambda at_ms: from_ms(at_ms).astimezone(zone),
+        moment=from_ms,
     )
 
 

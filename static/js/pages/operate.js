@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The operator's page works without this. With it, the page notices by itself when a poll opens or
 // closes, and adds the hands up while they are typed.
 
