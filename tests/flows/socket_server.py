@@ -1,0 +1,112 @@
+"""The sockets in a process of their own: `python -m tests.flows.socket_server`, async mode from the environment.
+
+Real edge, rooms, journal and bridge on a database in DATA_DIR; the media node is the stand-in.
+Rooms are opened over HTTP, because who may open one is not what these tests are about.
+"""
+
+import os
+
+MODE = os.environ["SOCKETIO_ASYNC_MODE"]
+if MODE == "eventlet":
+    import eventlet
+
+    eventlet.monkey_patch()
+elif MODE == "gevent":
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
+
+import logging  # noqa: E402  nothing else may be imported before the patching
+import sys  # noqa: E402
+from collections.abc import Iterable  # noqa: E402
+
+from flask import Flask, jsonify, request  # noqa: E402
+from flask_socketio import SocketIO  # noqa: E402
+from itsdangerous import BadSignature, URLSafeTimedSerializer  # noqa: E402
+
+from app.node import NodeSupervisor  # noqa: E402
+from core.bus import EventBus  # noqa: E402
+from core.clock import SystemClock  # noqa: E402
+from core.config import Config, from_environment  # noqa: E402
+from core.db import Base, Database  # noqa: E402
+from core.errors import N_, NotAllowed  # noqa: E402
+from media.client import MediaClient  # noqa: E402
+from rooms.service import RoomService  # noqa: E402
+from signaling.broadcast import Broadcast  # noqa: E402
+from signaling.connections import TokenClaims  # noqa: E402
+from signaling.edge import register, socket_options  # noqa: E402
+from signaling.handlers import Parts  # noqa: E402
+from signaling.media_bridge import Background, MediaBridge  # noqa: E402
+
+
+def words(ids: Iterable[str]) -> dict[str, object]:
+    return {i: {"question": i, "options": ["a", "b"]} if i.startswith("pol_") else f"Tên {i}" for i in ids}
+
+
+def verify(secret: str, token: str) -> TokenClaims:
+    try:
+        said = URLSafeTimedSerializer(secret, salt="room").loads(token, max_age=600)
+    except BadSignature as error:
+        raise NotAllowed("token.invalid", N_("This page is too old. Please load it again.")) from error
+    return TokenClaims(said["l"], said["p"], said["r"])
+
+
+def translate(sentence: str) -> str:
+    return f"[{request.headers.get('Accept-Language', '')}] {sentence}"
+
+
+def add_routes(app: Flask, rooms: RoomService, node: NodeSupervisor) -> None:
+    @app.post("/open/<lecture>")
+    def open_lobby(lecture: str) -> str:
+        rooms.open(lecture, "usr_lecturer", "bp_main", ["bp_a", "bp_b", *(f"bp_{i}" for i in range(100))])
+        return ""
+
+    @app.get("/journal/<lecture>")
+    def journal(lecture: str):  # type: ignore[no-untyped-def]
+        return jsonify([{"seq": e.seq, "type": e.type, **e.body} for e in rooms.entries(lecture)])
+
+    @app.get("/node")
+    def node_pid():  # type: ignore[no-untyped-def]
+        return jsonify(pid=node.pid, ready=node.ready())
+
+
+def main(config: Config) -> None:
+    app = Flask(__name__)
+    db, bus, clock = Database(config.database), EventBus(), SystemClock()
+    Base.metadata.create_all(db.engine)
+    rooms = RoomService(db, bus, clock, config.grace_s)
+    node = NodeSupervisor(config, (sys.executable, "-m", "tests.fake_node"))
+    socketio = SocketIO(app, **socket_options(config))
+    broadcast = Broadcast(socketio, words)
+    background = Background(socketio.start_background_task, socketio.sleep)
+    bridge = MediaBridge(
+        MediaClient(node.address), rooms, background,
+        lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch),
+    )  # fmt: skip
+    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock)
+    edge = register(socketio, parts, bus, broadcast, translate)
+    add_routes(app, rooms, node)
+
+    def sweep() -> None:
+        while True:
+            rooms.sweep()
+            socketio.sleep(0.25)
+
+    node.start()
+    rooms.resume()
+    bridge.start()
+    socketio.start_background_task(sweep)
+    options = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
+    try:
+        socketio.run(app, host="127.0.0.1", port=config.port, **options)
+    except KeyboardInterrupt:
+        logging.info("stopping")
+    finally:
+        bridge.stop()
+        node.stop()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    main(from_environment())

@@ -1,0 +1,172 @@
+"""A server of sockets in its own process, and pages that speak to it with the real client library."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import socketio
+import urllib3
+from itsdangerous import URLSafeTimedSerializer
+
+SECRET = "a secret of these tests"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def until(true: Callable[[], Any], within_s: float = 10) -> Any:
+    """Wait for what another process does.  Returns what `true` returned at last."""
+    end = time.monotonic() + within_s
+    while not (found := true()):
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """The process, its address and its log."""
+
+    def __init__(self, mode: str, data_dir: Path) -> None:
+        self.mode, self.dir, self.port = mode, data_dir, free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = open(data_dir / "server.log", "ab")  # noqa: SIM115  open as long as the server is
+        self._number = 0
+
+    def start(self) -> None:
+        env = {
+            **os.environ, "SOCKETIO_ASYNC_MODE": self.mode, "DATA_DIR": str(self.dir), "PORT": str(self.port),
+            "SECRET_KEY": SECRET, "MEDIA_PORT": "1", "GRACE_S": "3", "PYTHONWARNINGS": "ignore",
+        }  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.flows.socket_server"], cwd=ROOT, env=env, stdout=self._log, stderr=self._log
+        )
+        until(self._answers, within_s=30)
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        try:
+            return bool(self.get("/node")["ready"])
+        except (urllib3.exceptions.HTTPError, OSError):
+            return False
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int((self.dir / "media-node.json").read_text().split('"pid": ')[1].split(",")[0]), signal.SIGKILL)
+        self._log.close()
+
+    def log(self) -> str:
+        return (self.dir / "server.log").read_text()
+
+    def get(self, path: str) -> Any:
+        return urllib3.request("GET", self.url + path, retries=False, timeout=5).json()
+
+    def journal(self, lecture: str) -> list[dict[str, Any]]:
+        return list(self.get(f"/journal/{lecture}"))
+
+    def lecture(self) -> str:
+        """Open the lobby of a new lecture.  Returns its id."""
+        self._number += 1
+        lecture = f"lec_{os.getpid()}x{self._number}"
+        assert urllib3.request("POST", f"{self.url}/open/{lecture}", timeout=5).status == 200
+        return lecture
+
+
+class Page:
+    """A browser page's socket."""
+
+    def __init__(self, server: Server, *, comes_back: bool = False, language: str = "vi") -> None:
+        self.server, self.events, self.others = server, [], []
+        self.ack: dict[str, Any] | None = None
+        self.gone = threading.Event()
+        self.token = ""
+        self.joins = 0
+        self._language = language
+        self.client = socketio.Client(
+            reconnection=comes_back, reconnection_delay=0.3, reconnection_delay_max=3, randomization_factor=0.5,
+            handle_sigint=False,
+        )  # fmt: skip
+        self.client.on("room.event", self.events.append)
+        for kind in ("media.reset", "room.replaced"):
+            self.client.on(kind, lambda message, kind=kind: self.others.append((kind, message)))
+        self.client.on("disconnect", lambda *reason: self.gone.set())
+        if comes_back:
+            self.client.on("connect", self._come_in)
+
+    def _come_in(self) -> None:
+        if self.token:
+            self.client.emit("room.join", {"token": self.token}, callback=self._came_in)
+
+    def _came_in(self, ack: dict[str, Any]) -> None:
+        self.ack = ack
+        self.joins += 1
+
+    def connect(self, headers: dict[str, str] | None = None) -> "Page":
+        self.client.connect(
+            self.server.url, transports=["websocket"], headers={"Accept-Language": self._language, **(headers or {})}
+        )
+        return self
+
+    def ask(self, kind: str, payload: Any = None) -> dict[str, Any]:
+        return dict(self.client.call(kind, {} if payload is None else payload, timeout=10))
+
+    def join(self, lecture: str, participant: str, role: str) -> "Page":
+        self.token = token(lecture, participant, role)
+        if not self.client.connected:
+            self.connect()
+        if self.ack is None:
+            self.ack = self.ask("room.join", {"token": self.token})
+        return self
+
+    def types(self) -> list[str]:
+        return [entry["event"]["type"] for entry in self.events]
+
+    def saw(self, kind: str) -> dict[str, Any]:
+        """Wait for an event of this type.  Returns the whole message."""
+        found = until(lambda: [e for e in self.events if e["event"]["type"] == kind])
+        return dict(found[-1])
+
+    def drop(self) -> None:
+        """Lose the line without a goodbye."""
+        self.client.reconnection = False
+        self.client.eio.ws.sock.shutdown(socket.SHUT_RDWR)
+        self.gone.wait(5)
+
+    def close(self) -> None:
+        """Go as a closed tab goes, without waiting for the other side's goodbye."""
+        if self.client.connected:
+            with contextlib.suppress(OSError, AttributeError):
+                self.drop()
+        self.client.reconnection = False
+        self.client.shutdown()
+
+
+def token(lecture: str, participant: str, role: str) -> str:
+    return str(URLSafeTimedSerializer(SECRET, salt="room").dumps({"l": lecture, "p": participant, "r": role}))
+
+
+def code(ack: dict[str, Any]) -> str:
+    """The error code of a refused request."""
+    assert ack["ok"] is False, ack
+    assert ack["error"]["message"]
+    return str(ack["error"]["code"])
