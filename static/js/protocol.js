@@ -44,6 +44,7 @@ import { initial, reduce } from "./state.js";
  * @property {() => number} [random] for tests: 0..1
  */
 
+const SOCKET_IO = new URL("../vendor/socket.io.esm.min.js", import.meta.url).href;
 const ACK_MS = 10_000;
 const FIRST_RETRY_MS = 300;
 const LONGEST_RETRY_MS = 3_000;
@@ -325,7 +326,7 @@ export function backoffMs(retries, random) {
 
 /** @returns {Promise<Socket>} */
 async function dial() {
-  const { io } = await import("../vendor/socket.io.esm.min.js");
+  const { io } = await import(SOCKET_IO);
   return io({
     transports: ["websocket", "polling"],
     tryAllTransports: true,
@@ -342,10 +343,17 @@ async function dial() {
  * @returns {Promise<string>} a token that is fresh enough to join with
  */
 async function fetchToken(url) {
-  const response = await fetch(url, { method: "POST", headers: { Accept: "application/json" }, cache: "no-store" });
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { Accept: "application/json", "Content-Type": "application/json" }, // JSON: no other site's form can send it
+    body: "{}",
+    cache: "no-store",
+  });
   const body = await response.json().catch(() => ({}));
   if (response.ok) return body.token;
-  const trouble = body.error ?? { code: `http.${response.status}`, message: t("The server refused.") };
+  const trouble = body.code
+    ? { code: body.code, message: body.detail }
+    : { code: `http.${response.status}`, message: t("The server refused.") };
   if (response.status >= 500) throw new Error(trouble.message);
   throw new Refusal(trouble);
 }
