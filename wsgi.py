@@ -1,9 +1,11 @@
 """Start the web process: `python wsgi.py`. The async mode is chosen, and patched in, before anything else."""
 
 import os
+import warnings
 
 mode = os.environ.setdefault("SOCKETIO_ASYNC_MODE", "eventlet")
 if mode == "eventlet":
+    warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")  # docs/adr/0004 says why we use it
     import eventlet
     import eventlet.tpool
 

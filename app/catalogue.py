@@ -51,7 +51,7 @@ def update() -> tuple[int, int]:
         fresh.add(msgid, string, locations=[(name, 0) for name in files])
     VI.parent.mkdir(parents=True, exist_ok=True)
     with VI.open("wb") as file:
-        write_po(file, fresh, omit_header=False, sort_output=True, width=120)
+        write_po(file, fresh, omit_header=False, sort_output=True, include_lineno=False, width=120)
     return len(fresh), sum(1 for message in fresh if message.id and not message.string)
 
 
