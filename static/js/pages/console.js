@@ -7,7 +7,7 @@ import { LiveRoom } from "../live.js";
 import { PollForm } from "../views/ask.js";
 import { h, one, pageData, setAttribute, setIcon, setText } from "../views/dom.js";
 import * as floor from "../views/floor.js";
-import { nameOf, publisherOf } from "../views/labels.js";
+import { nameOf } from "../views/labels.js";
 import * as points from "../views/points.js";
 import * as poll from "../views/poll.js";
 import * as stage from "../views/stage.js";
@@ -145,16 +145,13 @@ function paintStage(state, labels) {
 }
 
 /**
- * The faces of the points: what the node shows in the tiles, or initials until it does.
+ * The faces of the points. The node shows the i-th point that is here in tile i (signaling/media_bridge.py); what tiles
+ * show is not in the journal. A point whose own test found no camera is shown by its initials.
  * @param {RoomState} state
  */
 function tilesOf(state) {
   const here = points.allPoints(state).filter((point) => point in state.present);
-  const shown = Array.from({ length: TILES }, (_, i) => publisherOf(state.slots[`tile-${i}`]?.publication));
-  const left = here.filter((point) => !shown.includes(point));
-  return shown
-    .map((point) => ({ point: point ?? left.shift() ?? "", shown: point !== null }))
-    .filter((tile) => tile.point);
+  return here.slice(0, TILES).map((point) => ({ point, shown: (state.reports[point]?.camera ?? "ok") === "ok" }));
 }
 
 /** @param {HTMLElement} place */
