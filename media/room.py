@@ -6,8 +6,8 @@ from pathlib import Path
 
 from core.errors import N_, Conflict, NotAllowed, NotFound
 from media import control
-from media.legs import DownLeg, UpLeg
 from media.feed import Recording
+from media.legs import DownLeg, UpLeg
 from media.rtp import Incoming
 from media.slots import Slot, Switched
 from media.sources import Source
