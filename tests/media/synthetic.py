@@ -156,13 +156,19 @@ class Watched:
 
 
 def watch(folder: Path) -> Watched:
-    """Play a recording from its master playlist, as libavformat's HLS reader sees it."""
+    """Play a recording's program playlist, as libavformat's HLS reader sees it.
+
+    A copy with an end is played: libavformat would wait for more of a live playlist for ever.
+    """
+    text = (folder / "program.m3u8").read_text()
+    played = folder / "played.m3u8"
+    played.write_text(text if "ENDLIST" in text else text + "#EXT-X-ENDLIST\n")
     seen: list[tuple[float, int, int]] = []
-    with av.open(str(folder / "program.m3u8")) as container:
+    with av.open(str(played)) as container:
         for frame in container.decode(video=0):
             seen.append((float(frame.time), frame.width, bytes(frame.planes[0])[frame.planes[0].line_size * 20 + 20]))
     samples, start = array("f"), None
-    with av.open(str(folder / "program.m3u8")) as container:
+    with av.open(str(played)) as container:
         for piece in container.decode(audio=0):
             if start is None:
                 start = float(piece.time)
