@@ -287,7 +287,9 @@ class Directory:
         topics: dict[str, list[TopicView]] = {}
         for t in s.scalars(select(Topic).order_by(Topic.position)):
             topics.setdefault(t.course_id, []).append(TopicView(t.id, t.course_id, t.title))
-        enrolled = dict(s.execute(select(Enrolment.course_id, func.count()).group_by(Enrolment.course_id)).tuples())
+        enrolled = dict(
+            s.execute(select(Enrolment.course_id, func.count()).group_by(Enrolment.course_id)).tuples().all()
+        )
         return [
             CourseView(r.id, r.title, r.audience, r.org_id, tuple(topics.get(r.id, ())), enrolled.get(r.id, 0))
             for r in rows
@@ -318,7 +320,9 @@ class Directory:
         names: dict[str, str] = {}
         with self._db.reading() as s:
             for table in (User, BridgePoint, Equipment):
-                names.update(s.execute(select(table.id, table.name).where(table.id.in_(wanted))).tuples())
+                names.update(
+                    (i, name) for i, name in s.execute(select(table.id, table.name).where(table.id.in_(wanted)))
+                )
         return names
 
 

@@ -5,12 +5,13 @@
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from icalendar import Calendar, Event, Parameters, Timezone, vDuration, vText, vUri
+from icalendar import Calendar, Component, Event, Parameters, vDuration, vText, vUri
 
 from schedules.records import LectureView, Status
+from schedules.zone_rules import zone_rules
 
 PRODUCT = "-//Diem Cau//Schedules//VI"
 REFRESH = timedelta(minutes=15)
@@ -36,10 +37,10 @@ def feed(name: str, lectures: Iterable[LectureView], public_url: str, label: str
     calendar.add("version", "2.0")
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", "PUBLISH")
-    calendar.add("name", clean(name))
-    calendar.add("x-wr-calname", clean(name))
+    calendar.add("name", vText(one_line(name)))
+    calendar.add("x-wr-calname", vText(one_line(name)))
     calendar.add("refresh-interval", vDuration(REFRESH), {"VALUE": "DURATION"})
-    for zone in sorted({lecture.zone for lecture in planned}):
+    for zone in sorted({lecture.zone for lecture in planned} - {"UTC"}):
         calendar.add_component(_zone(zone, [lecture for lecture in planned if lecture.zone == zone]))
     for lecture in planned:
         calendar.add_component(_event(lecture, public_url, label))
@@ -52,6 +53,11 @@ def clean(text: str) -> str:
     return "".join(c for c in lines if c in "\n\t" or (ord(c) >= 32 and ord(c) != 127))
 
 
+def one_line(text: str) -> str:
+    """Return text as one line without control characters, for names and titles."""
+    return " ".join(clean(text).split())
+
+
 def _event(lecture: LectureView, public_url: str, label: str) -> Event:
     zone = ZoneInfo(lecture.zone)
     url = f"{public_url}/lectures/{lecture.id}"
@@ -62,14 +68,14 @@ def _event(lecture: LectureView, public_url: str, label: str) -> Event:
     event.add("last-modified", lecture.changed_at.astimezone(UTC).replace(microsecond=0))
     event.add("dtstart", lecture.starts_at.astimezone(zone))
     event.add("dtend", lecture.ends_at.astimezone(zone))
-    event.add("summary", clean(lecture.title))
-    event.add("location", clean(lecture.main_point_name))
+    event.add("summary", one_line(lecture.title))
+    event.add("location", one_line(lecture.main_point_name))
     event.add("status", STATUS[lecture.status])
     event.add("description", clean(_description(lecture, url)))
     event.add("url", vUri(url))
-    parameters = Parameters({"VALUE": "URI", "FEATURE": ["AUDIO", "VIDEO"], "LABEL": clean(label).replace('"', "'")})
+    parameters = Parameters({"VALUE": "URI", "FEATURE": ["AUDIO", "VIDEO"], "LABEL": one_line(label).replace('"', "'")})
     event.add("conference", vUri(url), parameters)
-    event.add("categories", [vText(clean(lecture.course_title))])
+    event.add("categories", [vText(one_line(lecture.course_title))])
     return event
 
 
@@ -79,10 +85,11 @@ def _description(lecture: LectureView, url: str) -> str:
     return "\n".join([*lines, lecture.description, url] if lecture.description else [*lines, url])
 
 
-def _zone(name: str, lectures: list[LectureView]) -> Timezone:
+def _zone(name: str, lectures: list[LectureView]) -> Component:
+    """Return the rules for all years that matter; always the same ones where possible, for who keeps them by name."""
     years = {at.year for lecture in lectures for at in (lecture.starts_at, lecture.ends_at)}
-    first, last = date(min(FIRST_YEAR, *years) - 1, 1, 1), date(max(LAST_YEAR, *years) + 1, 1, 1)
-    return Timezone.from_tzid(name, first_date=first, last_date=last)
+    rules = zone_rules(name, min(FIRST_YEAR, *years) - 1, max(LAST_YEAR, *years) + 1)
+    return Component.from_ical(rules.decode())
 
 
 def newest_change(lectures: Iterable[LectureView]) -> datetime | None:

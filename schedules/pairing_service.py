@@ -177,11 +177,11 @@ class PairingService:
 
 
 def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def _token(secret: str) -> str:
-    return hmac.new(secret.encode(), b"device", hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode("utf-8", "replace"), b"device", hashlib.sha256).hexdigest()
 
 
 def _view(row: Device) -> DeviceView:

@@ -313,9 +313,9 @@ def _names_of(s: Session, clashes: list[Clash]) -> dict[str, str]:
     resources = {c.held.resource_id for c in clashes}
     names: dict[str, str] = {}
     for table in (User, BridgePoint, Equipment):
-        names.update(s.execute(select(table.id, table.name).where(table.id.in_(resources))).tuples())
+        names.update((i, name) for i, name in s.execute(select(table.id, table.name).where(table.id.in_(resources))))
     lectures = {c.held.lecture_id for c in clashes}
-    names.update(s.execute(select(Lecture.id, Lecture.title).where(Lecture.id.in_(lectures))).tuples())
+    names.update((i, name) for i, name in s.execute(select(Lecture.id, Lecture.title).where(Lecture.id.in_(lectures))))
     return names
 
 
@@ -325,10 +325,12 @@ def _views(s: Session, rows: Iterable[Lecture]) -> list[LectureView]:
     topics = {row.id: row for row in s.scalars(select(Topic).where(Topic.id.in_({x.topic_id for x in lectures})))}
     lecturers = {lecture.lecturer_id for lecture in lectures}
     points = {place.point_id for lecture in lectures for place in lecture.places}
-    names = dict(s.execute(select(User.id, User.name).where(User.id.in_(lecturers))).tuples())
-    names.update(s.execute(select(BridgePoint.id, BridgePoint.name).where(BridgePoint.id.in_(points))).tuples())
+    names = {i: value for i, value in s.execute(select(User.id, User.name).where(User.id.in_(lecturers)))}
+    names.update(
+        (i, name) for i, name in s.execute(select(BridgePoint.id, BridgePoint.name).where(BridgePoint.id.in_(points)))
+    )
     courses = {topic.course_id for topic in topics.values()}
-    names.update(s.execute(select(Course.id, Course.title).where(Course.id.in_(courses))).tuples())
+    names.update((i, name) for i, name in s.execute(select(Course.id, Course.title).where(Course.id.in_(courses))))
     return [_view(lecture, topics[lecture.topic_id], names) for lecture in lectures]
 
 

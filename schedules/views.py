@@ -49,7 +49,7 @@ def timetable() -> ResponseReturnValue:
         monday=monday,
         sunday=monday + timedelta(days=6),
         today=today,
-        words=lambda day, form: format_date(day, form),
+        words=format_date,
         week=week_name(monday),
         this_week=week_name(today),
         before=week_name(monday - timedelta(days=7)),
