@@ -18,15 +18,15 @@ class Connected:
 
     def __init__(self) -> None:
         """Begin with nobody."""
-        self._lines: dict[str, str] = {}  # participant -> connection; an empty one after our restart
+        self._lines: dict[str, str] = {}  # participant -> connection
         self._missed: dict[str, Missed] = {}
 
     def take(self, participant: str, connection: str) -> str | None:
         """Put a participant on a connection.  Returns another one that lost its place by it, if any."""
-        before = self._lines.get(participant)
+        gone = self._missed.pop(participant, None)
+        before = None if gone else self._lines.get(participant)
         self._lines[participant] = connection
-        self._missed.pop(participant, None)
-        return before if before and before != connection else None
+        return before if before != connection else None
 
     def lose(self, participant: str, connection: str, now_ms: int, grace_ms: int) -> None:
         """Note that a connection is gone; one that was replaced before is nobody's any more."""

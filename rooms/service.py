@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 8.0
 RESUME_GRACES = 2  # after our own restart all come back at once, and some browsers wait before they try
-TRIES = 8  # decisions made again because another process wrote first
+TRIES = 40  # decisions made again because another process wrote first; each time one of them got on
 ROOMS_KEPT = 256  # rooms in memory; beyond it those that are not on are read again when asked for
 
 Decision = Callable[[RoomState], list[RoomEvent]]
