@@ -52,7 +52,11 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.socket_server"], cwd=ROOT, env=env, stdout=self._log, stderr=self._log
         )
-        until(self._answers, within_s=30)
+        try:
+            until(self._answers, within_s=60)  # on a machine that is busy with other tests
+        except AssertionError:
+            self.process.kill()
+            raise AssertionError(f"the server did not start:\n{self.log()}") from None
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log()
@@ -149,14 +153,18 @@ class Page:
     def drop(self) -> None:
         """Lose the line without a goodbye."""
         self.client.reconnection = False
-        self.client.eio.ws.sock.shutdown(socket.SHUT_RDWR)
+        line = self.client.eio.ws.sock
+        line.shutdown(socket.SHUT_RDWR)
         self.gone.wait(5)
+        line.close()  # the library forgets to
 
     def close(self) -> None:
         """Go as a closed tab goes, without waiting for the other side's goodbye."""
         if self.client.connected:
             with contextlib.suppress(OSError, AttributeError):
                 self.drop()
+        elif self.client.eio.ws is not None and self.client.eio.ws.sock is not None:
+            self.client.eio.ws.sock.close()
         self.client.reconnection = False
         self.client.shutdown()
 
