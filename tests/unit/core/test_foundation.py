@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -63,6 +63,7 @@ def test_the_clock_tells_aware_utc() -> None:
     assert SystemClock().now().tzinfo is UTC
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 4_102_444_800_000))
 def test_milliseconds_go_there_and_back(at_ms: int) -> None:
     assert to_ms(from_ms(at_ms)) == at_ms

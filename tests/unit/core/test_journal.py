@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, update
 
@@ -142,12 +142,13 @@ def test_a_row_carries_the_hash_of_the_row_before_it(any_db: Database) -> None:
     assert [row.prev_hash for row in rows] == [GENESIS, rows[0].hash, rows[1].hash]
 
 
-json_values = st.recursive(
+json_values = st.recursive(  # as journals have them: shallow
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text(), json_values))
 def test_one_value_has_one_text_whatever_the_order_of_its_keys(body: dict[str, object]) -> None:
     turned = dict(reversed(list(body.items())))
