@@ -287,9 +287,8 @@ class Directory:
         topics: dict[str, list[TopicView]] = {}
         for t in s.scalars(select(Topic).order_by(Topic.position)):
             topics.setdefault(t.course_id, []).append(TopicView(t.id, t.course_id, t.title))
-        enrolled = dict(
-            s.execute(select(Enrolment.course_id, func.count()).group_by(Enrolment.course_id)).tuples().all()
-        )
+        counts = select(Enrolment.course_id, func.count()).group_by(Enrolment.course_id)
+        enrolled = {course_id: count for course_id, count in s.execute(counts)}
         return [
             CourseView(r.id, r.title, r.audience, r.org_id, tuple(topics.get(r.id, ())), enrolled.get(r.id, 0))
             for r in rows

@@ -59,6 +59,8 @@ def test_two_parsers_read_back_what_was_planned(
     )
     body = feed("Lịch", [lecture], URL, "Vào lớp")
     first = event_of(body)
+    if zone != "UTC":  # vobject keeps the first VTIMEZONE of a name for ever
+        getattr(vobject.icalendar, "__tzidMap").pop(zone, None)
     second = vobject.readOne(body.decode(), validate=True).vevent
     for read in (
         (str(first["SUMMARY"]), first.start, first.end, str(first["UID"])),
