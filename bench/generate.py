@@ -11,12 +11,13 @@ import io
 import math
 import subprocess
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 from av.audio.resampler import AudioResampler
 
-from bench.timecode import BEEP_EVERY_MS, TimeCode, draw
+from bench.timecode import BEEP_EVERY_MS, ROW_HEIGHT, ROWS, TimeCode, draw
 from bench.tones import BEEP_MS, pitch_of_source
 
 WIDTH, HEIGHT, FPS = 320, 180, 15
@@ -25,7 +26,9 @@ RATE = 48_000
 SPEECH = 0.35  # of full scale
 BEEP = 0.5
 BEEP_EACH_S = 1.0
-TINTS = ((112, 146), (150, 112), (110, 118), (142, 142), (120, 160), (160, 120), (104, 134), (134, 104))
+WALLS = ((118, 132), (134, 124), (124, 122), (130, 134), (122, 136), (136, 128))  # Cb, Cr
+SHIRTS = ((60, 150, 118), (205, 128, 128), (85, 116, 116), (70, 136, 140), (190, 140, 118))  # Y, Cb, Cr
+SKIN, HAIR, DESK = (168, 112, 150), (38, 128, 128), (78, 108, 146)
 
 LECTURE_VI = (
     "Kính chào các đồng chí. Hôm nay chúng ta học chuyên đề xây dựng Đảng ở cơ sở. "
@@ -40,37 +43,71 @@ QUESTION_VI = (
 
 def camera(path: Path, source: int, seconds: int = SECONDS) -> None:
     """Write a .y4m of 320x180 at 15 pictures a second; people sway, the code counts from 0 ms."""
-    tint = TINTS[source % len(TINTS)]
-    chroma = bytes([tint[0]]) * (WIDTH * HEIGHT // 4) + bytes([tint[1]]) * (WIDTH * HEIGHT // 4)
-    wall = b"".join(bytes([170 - y // 3]) * WIDTH for y in range(HEIGHT))
-    people = 1 if source == 0 else 3
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT, FPS))
         for number in range(seconds * FPS):
-            plane = bytearray(wall)
+            picture = Picture(WALLS[source % len(WALLS)])
+            people = 1 if source == 0 else 3
             for person in range(people):
-                _person(plane, number / FPS, person, people)
+                _person(picture, number / FPS, person, people, source)
+            picture.fill(HEIGHT - 22, HEIGHT, lambda y: (0, WIDTH), DESK)
             ms = number * 1000 // FPS
-            draw(plane, WIDTH, HEIGHT, TimeCode(source, ms, ms // BEEP_EVERY_MS % 2))
-            file.write(b"FRAME\n" + bytes(plane) + chroma)
+            picture.stamp(TimeCode(source, ms, ms // BEEP_EVERY_MS % 2))
+            file.write(b"FRAME\n" + picture.luma + picture.blue + picture.red)
 
 
-def _person(plane: bytearray, second: float, person: int, people: int) -> None:
-    """Head and shoulders, swaying: dark on the lighter wall."""
-    size = 1.0 if people == 1 else 0.62
-    sway = 10 * math.sin(second * (1.1 + 0.3 * person) + person)
-    middle = WIDTH * (person + 0.5) / people + sway
-    head_y, head = HEIGHT - 92 * size, 24 * size
-    for y in range(40, HEIGHT):
-        if abs(y - head_y) < head:
-            half, shade = math.sqrt(head * head - (y - head_y) ** 2), 120
-        elif y > head_y + head * 1.15:
-            half, shade = 58 * size * min(1.0, math.sqrt((y - head_y - head * 1.15) / (36 * size))), 52 + 14 * person
-        else:
-            continue
-        left, right = max(0, int(middle - half)), min(WIDTH, int(middle + half))
-        if right > left:
-            plane[y * WIDTH + left : y * WIDTH + right] = bytes([shade]) * (right - left)
+class Picture:
+    """A picture in the three planes that video is coded in, chroma at half the size."""
+
+    def __init__(self, wall: tuple[int, int]) -> None:
+        """Begin with a lit wall of this colour (Cb, Cr)."""
+        self.luma = bytearray(b"".join(bytes([222 - y // 3]) * WIDTH for y in range(HEIGHT)))
+        self.blue = bytearray(bytes([wall[0]]) * (WIDTH * HEIGHT // 4))
+        self.red = bytearray(bytes([wall[1]]) * (WIDTH * HEIGHT // 4))
+
+    def fill(self, top: int, bottom: int, span: Callable[[int], tuple[int, int]], colour: tuple[int, int, int]) -> None:
+        """Fill the lines from `top` to `bottom`, each over the span (left, right) given for its y."""
+        light, blue, red = colour
+        half = WIDTH // 2
+        for y in range(max(0, top), min(HEIGHT, bottom)):
+            left, right = span(y)
+            left, right = max(0, left), min(WIDTH, right)
+            if right <= left:
+                continue
+            self.luma[y * WIDTH + left : y * WIDTH + right] = bytes([light]) * (right - left)
+            if y % 2 == 0:
+                wide = right // 2 - left // 2
+                place = y // 2 * half + left // 2
+                self.blue[place : place + wide] = bytes([blue]) * wide
+                self.red[place : place + wide] = bytes([red]) * wide
+
+    def stamp(self, code: TimeCode) -> None:
+        """Put the time code on top, without colour."""
+        draw(self.luma, WIDTH, HEIGHT, code)
+        grey = bytes([128]) * (WIDTH // 2 * math.ceil(HEIGHT * ROW_HEIGHT * ROWS / 2))
+        self.blue[: len(grey)] = grey
+        self.red[: len(grey)] = grey
+
+
+def _person(picture: Picture, second: float, person: int, people: int, source: int) -> None:
+    """Draw head and shoulders, swaying."""
+    size = 1.0 if people == 1 else 0.66
+    middle = WIDTH * (person + 0.5) / people + 8 * math.sin(second * (1.1 + 0.3 * person) + person)
+    head_y, head = HEIGHT - 22 - 74 * size, 22 * size
+    neck = head_y + head * 1.05
+
+    def round_at(y: int, center: float, radius: float) -> tuple[int, int]:
+        half = math.sqrt(max(0.0, radius * radius - (y - center) ** 2))
+        return round(middle - half), round(middle + half)
+
+    def shoulders(y: int) -> tuple[int, int]:
+        half = 50 * size * math.sqrt(min(1.0, max(0.0, y - neck) / (30 * size)))
+        return round(middle - half), round(middle + half)
+
+    picture.fill(round(neck), HEIGHT, shoulders, SHIRTS[(source + 2 * person) % len(SHIRTS)])
+    picture.fill(round(head_y - head), round(head_y + head), lambda y: round_at(y, head_y, head), SKIN)
+    brow = round(head_y - head * 0.35)
+    picture.fill(round(head_y - head * 1.1), brow, lambda y: round_at(y, head_y, head * 1.1), HAIR)
 
 
 def speech(text: str) -> "array.array[int]":

@@ -1,7 +1,9 @@
 """`python -m bench.class_day --points 3`: hold the day; the last line printed is one JSON object."""
 
 import argparse
+import os
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
@@ -42,6 +44,7 @@ def hold(report: Report, points: int, out: Path) -> None:
     """Hold the day in an empty folder; whatever happens, leave no process behind."""
     folder = Path(tempfile.mkdtemp(prefix="class-day-"))
     product = Product(folder)
+    signal.signal(signal.SIGTERM, lambda number, frame: _leave(product, folder))
     try:
         with sync_playwright() as playwright:
             day = Day(playwright, product, report, out, points)
@@ -62,6 +65,13 @@ def hold(report: Report, points: int, out: Path) -> None:
             if log.exists():
                 shutil.copyfile(log, out / log.name)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _leave(product: Product, folder: Path) -> None:
+    """Told to stop in the middle: the browsers end with us, the product must be ended."""
+    product.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(128 + signal.SIGTERM)
 
 
 def run(day: Day, report: Report) -> None:

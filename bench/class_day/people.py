@@ -247,6 +247,10 @@ class Kiosk(Person):
         """Return the energy of the sound played so far."""
         return float(self.page.evaluate("classDay.soundEnergy()"))
 
+    def sounding(self) -> int:
+        """Return how many elements play sound aloud now."""
+        return int(self.page.evaluate("classDay.sounding()"))
+
     def listen_for(self, pitches: Sequence[int]) -> None:
         """Begin to listen for beeps."""
         self.page.evaluate("p => classDay.listenFor(p)", list(pitches))

@@ -5,7 +5,14 @@
   const watched = new Map();
   const connections = [];
   const Original = globalThis.RTCPeerConnection;
+  const elements = new Set(); // whatever plays, in the page or beside it
   let ear = null;
+
+  const play = HTMLMediaElement.prototype.play;
+  HTMLMediaElement.prototype.play = function (...given) {
+    elements.add(this);
+    return play.apply(this, given);
+  };
 
   if (Original) {
     globalThis.RTCPeerConnection = class extends Original {
@@ -97,7 +104,8 @@
       return energy;
     },
     states: () => connections.map((connection) => connection.connectionState),
+    /** How many elements play sound now that a person in the room would hear. */
     sounding: () =>
-      [...document.querySelectorAll("audio, video")].filter((e) => !e.paused && !e.muted && e.srcObject).length,
+      [...elements].filter((e) => !e.paused && !e.muted && e.volume > 0 && e.srcObject?.getAudioTracks().length).length,
   };
 })();
