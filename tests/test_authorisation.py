@@ -1,0 +1,316 @@
+"""Who may do what: one row for every route and every socket event, and really asked for by everybody.
+
+A route or an event without a row fails: whoever adds one has to say here whom it is for. The tables
+are written by hand on purpose; they do not read `core.permissions`.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.auth import DEVICE_COOKIE
+from app.tokens import sign
+from app.wiring import Wiring
+from rooms.events import RoomRole
+from signaling.messages import REQUESTS
+from tests.builders import PASSWORD, School, make_point, make_school, make_user
+from tests.fakes import FakeClock
+
+EVERYBODY = frozenset(
+    {
+        "anonymous",
+        "learner",
+        "outsider",  # a learner of an organisation that has no part in the lecture, not enrolled
+        "operator",  # of a point that takes part
+        "other_operator",  # of a point that does not
+        "lecturer",
+        "other_lecturer",
+        "organiser",
+        "admin",
+        "observer",
+        "device",  # of a point that takes part
+        "other_device",  # of a point that does not
+        "revoked_device",
+    }
+)
+DEVICES = frozenset({"device", "other_device", "revoked_device"})
+SIGNED_IN = EVERYBODY - DEVICES - {"anonymous"}
+PLANNERS = frozenset({"organiser", "admin"})
+HERE = PLANNERS | {"operator"}  # look after the point that takes part
+WATCHERS = PLANNERS | {"lecturer", "observer"}
+TOOK_PART = SIGNED_IN - {"outsider", "other_operator", "other_lecturer"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A request and who gets an answer to it; everybody else is refused."""
+
+    method: str
+    rule: str
+    allowed: frozenset[str]
+    path: str = ""  # the rule, filled in; {lecture}, {point}, {device}, {poll} are replaced
+    data: dict[str, Any] | None = None
+    json: dict[str, Any] | None = None
+    also: tuple[int, ...] = ()  # statuses that are an answer here though they look like an error
+    hidden: bool = False  # refused as if it did not exist
+
+
+def get(rule: str, allowed: frozenset[str], path: str = "", also: tuple[int, ...] = ()) -> Row:
+    return Row("GET", rule, allowed, path, also=also)
+
+
+def post(rule: str, allowed: frozenset[str], path: str = "", **more: Any) -> Row:
+    return Row("POST", rule, allowed, path, **({"data": {}} | more))
+
+
+CALENDAR = "/calendars/<any(lecture, point, lecturer):kind>/<of_id>"
+
+ROUTES = [
+    # for everybody
+    get("/", EVERYBODY),
+    get("/kiosk", EVERYBODY),
+    get("/kiosk/state", EVERYBODY),
+    post("/kiosk/pairing", EVERYBODY, data=None, json={}),
+    get("/login", EVERYBODY),
+    post("/login", EVERYBODY, also=(429,)),  # a wrong password is an answer, so is "not that often"
+    post("/logout", EVERYBODY),
+    get("/language/<code>", EVERYBODY, "/language/en"),
+    get("/healthz", EVERYBODY),
+    get("/readyz", EVERYBODY, also=(503,)),  # no node in these tests
+    get("/static/<path:filename>", EVERYBODY, "/static/js/state.js"),
+    # phones need no account: who sits in the hall may answer
+    get("/p/<poll_id>", EVERYBODY, "/p/{poll}"),
+    post("/p/<poll_id>", EVERYBODY, "/p/{poll}", data={"choice": "0"}),
+    get("/p/<poll_id>/qr.svg", EVERYBODY, "/p/{poll}/qr.svg"),
+    # the timetable is for everybody who has an account
+    get("/timetable", SIGNED_IN),
+    get("/lectures/<lecture_id>", SIGNED_IN, "/lectures/{lecture}"),
+    get("/points", SIGNED_IN),
+    get("/courses", SIGNED_IN),
+    # planning
+    post("/courses", PLANNERS),
+    get("/lectures/new", PLANNERS),
+    post("/lectures/new", PLANNERS),
+    get("/lectures/<lecture_id>/edit", PLANNERS, "/lectures/{lecture}/edit"),
+    post("/lectures/<lecture_id>/edit", PLANNERS, "/lectures/{lecture}/edit"),
+    get("/lectures/<lecture_id>/cancel", PLANNERS, "/lectures/{lecture}/cancel"),
+    post("/lectures/<lecture_id>/cancel", PLANNERS, "/lectures/{lecture}/cancel"),
+    # a point is looked after by its own operators
+    get("/points/<point_id>", HERE, "/points/{point}"),
+    post("/points/<point_id>/pairing", HERE, "/points/{point}/pairing", data={"code": "12"}),
+    post("/points/<point_id>/devices/<device_id>/revoke", HERE, "/points/{point}/devices/{device}/revoke"),
+    # calendars: a secret key opens them, an account does not
+    Row("GET", f"{CALENDAR}.ics", frozenset(), "/calendars/lecture/{lecture}.ics?key=guess", hidden=True),
+    get(f"{CALENDAR}.ics", EVERYBODY, "/calendars/lecture/{lecture}.ics?key={key}"),
+    post(f"{CALENDAR}/renew", PLANNERS, "/calendars/lecture/{lecture}/renew"),
+    post(f"{CALENDAR}/renew", HERE, "/calendars/point/{point}/renew"),
+    post(f"{CALENDAR}/renew", PLANNERS | {"lecturer"}, "/calendars/lecturer/{lecturer}/renew"),
+    # the class
+    get("/lectures/<lecture_id>/console", WATCHERS, "/lectures/{lecture}/console"),
+    post(
+        "/api/lectures/<lecture_id>/token",
+        WATCHERS | {"device"},
+        "/api/lectures/{lecture}/token",
+        data=None,
+        json={},
+    ),
+    post(
+        "/api/lectures/<lecture_id>/token",
+        frozenset({"device"}),
+        "/api/lectures/{lecture}/token?as=point",
+        data=None,
+        json={},
+    ),
+    get("/lectures/<lecture_id>/points/<point_id>", HERE, "/lectures/{lecture}/points/{point}"),
+    get("/lectures/<lecture_id>/points/<point_id>/state", HERE, "/lectures/{lecture}/points/{point}/state"),
+    post(
+        "/lectures/<lecture_id>/points/<point_id>/people",
+        HERE,
+        "/lectures/{lecture}/points/{point}/people",
+        data={"people": "12"},
+    ),
+    post(
+        "/lectures/<lecture_id>/points/<point_id>/hand-count",
+        HERE,
+        "/lectures/{lecture}/points/{point}/hand-count",
+        data={"poll": "{poll}", "hands": ["1", "2"]},
+    ),
+    # afterwards
+    get("/lectures/<lecture_id>/register", WATCHERS | {"operator"}, "/lectures/{lecture}/register"),
+    get("/lectures/<lecture_id>/register.csv", WATCHERS | {"operator"}, "/lectures/{lecture}/register.csv"),
+]
+
+
+class World:
+    """A live lecture with an open poll, and a browser for everybody."""
+
+    def __init__(self, app: Flask, clock: FakeClock) -> None:
+        self.app = app
+        self.wiring: Wiring = app.extensions["wiring"]
+        self.services = self.wiring.services
+        self.school: School = make_school(self.services.schedules)
+        schedules, school = self.services.schedules, self.school
+        elsewhere = schedules.add_organisation("Tỉnh Lai Châu")
+        make_user(schedules, "nguoingoai", elsewhere, "learner")
+        other_operator = make_user(schedules, "phutrach2", elsewhere, "operator")
+        self.elsewhere = make_point(schedules, "Tam Đường", elsewhere, other_operator.id)
+        self.lecture = school.lecture(clock.now())
+        rooms, who = self.services.rooms, self.lecture
+        rooms.open(who.id, who.lecturer_id, who.main_point_id, who.point_ids)
+        schedules.mark(who.id, "open")
+        rooms.join(who.id, who.lecturer_id, "lecturer", "connection-1")
+        rooms.start(who.id, who.lecturer_id, "lecturer")
+        self.poll = rooms.open_poll(who.id, who.lecturer_id, "lecturer", "Đã rõ chưa?", ["Rõ", "Chưa"])
+        self.spare_device, _ = school.paired_device(school.a.id)
+        self.key = schedules.calendar_key("lecture", who.id)
+
+    def browser(self, name: str) -> Any:
+        browser = self.app.test_client()
+        logins = {
+            "learner": "hocvien", "outsider": "nguoingoai", "operator": "phutrach", "other_operator": "phutrach2",
+            "lecturer": "giangvien", "other_lecturer": "giangvien2", "organiser": "tochuc", "admin": "quantri",
+            "observer": "dusat",
+        }  # fmt: skip
+        if name in logins:
+            answer = browser.post("/login", data={"login": logins[name], "password": PASSWORD})
+            assert answer.status_code == 302, name
+        elif name in DEVICES:
+            point = self.elsewhere if name == "other_device" else self.school.a
+            device, token = self.school.paired_device(point.id)
+            if name == "revoked_device":
+                self.services.schedules.pairing.revoke(device, point.id)
+            browser.set_cookie(DEVICE_COOKIE, token)
+        return browser
+
+    def fill(self, text: str) -> str:
+        return text.format(
+            lecture=self.lecture.id,
+            point=self.school.a.id,
+            device=self.spare_device,
+            poll=self.poll,
+            key=self.key,
+            lecturer=self.school.lecturer.id,
+        )
+
+
+@pytest.fixture
+def world(app: Flask, clock: FakeClock) -> World:
+    return World(app, clock)
+
+
+def outcome(answer: Any, row: Row) -> str:
+    """Say what became of a request: answered, refused, or an outcome that no row foresees."""
+    to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
+    if to_login or answer.status_code == (404 if row.hidden else 403):
+        return "refused"
+    if answer.status_code in (200, 302, 303, 409, 422, *row.also):
+        return "answered"
+    return f"status {answer.status_code}"
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: f"{row.method} {row.path or row.rule}")
+def test_a_route_answers_those_it_is_for_and_refuses_all_others(row: Row, world: World) -> None:
+    wrong = {}
+    for name in sorted(EVERYBODY):
+        request: dict[str, Any] = {"json": row.json} if row.json is not None else {}
+        if row.data is not None:
+            request["data"] = {k: world.fill(v) if isinstance(v, str) else v for k, v in row.data.items()}
+        answer = world.browser(name).open(world.fill(row.path or row.rule), method=row.method, **request)
+        expected = "answered" if name in row.allowed else "refused"
+        if (was := outcome(answer, row)) != expected:
+            wrong[name] = f"{was}, expected {expected}"
+        answer.close()
+    assert wrong == {}
+
+
+def test_every_route_has_a_row(app: Flask) -> None:
+    routes = {(method, rule.rule) for rule in app.url_map.iter_rules() for method in rule.methods - {"HEAD", "OPTIONS"}}
+    assert routes == {(row.method, row.rule) for row in ROUTES}
+
+
+# ---- sockets -----------------------------------------------------------------------------------
+
+PARTICIPANTS: frozenset[str] = frozenset({"lecturer", "organiser", "observer", "point"})
+CHAIRS = frozenset({"lecturer", "organiser"})
+POINT = frozenset({"point"})
+
+EVENTS: dict[str, tuple[frozenset[str], dict[str, Any]]] = {
+    # type -> (roles that may, a payload)
+    "room.join": (PARTICIPANTS, {}),
+    "room.snapshot": (PARTICIPANTS, {}),
+    "media.up": (CHAIRS - {"organiser"} | POINT, {"sdp": "this is no session description"}),
+    "media.down": (PARTICIPANTS, {}),
+    "media.down_answer": (PARTICIPANTS, {"leg": "1", "sdp": "this is no session description"}),
+    "lecture.start": (CHAIRS - {"organiser"}, {}),
+    "lecture.end": (CHAIRS, {}),
+    "floor.request": (POINT, {}),
+    "floor.withdraw": (CHAIRS | POINT, {}),
+    "floor.grant": (CHAIRS, {"participant": "{point}"}),
+    "floor.release": (POINT, {}),
+    "floor.revoke": (CHAIRS, {}),
+    "poll.open": (CHAIRS, {"question": "Được không?", "options": ["Có", "Không"]}),
+    "poll.close": (CHAIRS, {"poll": "{poll}"}),
+    "point.report": (POINT, {"camera": "ok", "microphone": "ok"}),
+}
+REFUSALS = ("permission.denied", "room.not_invited", "lecture.not_yours", "token.")
+
+
+def socket(world: World, role: RoomRole | None, participant: str = "") -> Any:
+    """Connect, and join unless role is None."""
+    made = world.wiring.socketio.test_client(world.app, flask_test_client=world.app.test_client())
+    if role:
+        token = sign(str(world.app.secret_key), world.lecture.id, participant, role)
+        ack = made.emit("room.join", {"token": token}, callback=True)
+        assert ack["ok"], ack
+    return made
+
+
+def participant_of(world: World, role: str) -> str:
+    school = world.school
+    own = {"lecturer": school.lecturer, "organiser": school.organiser, "observer": school.observer, "point": school.a}
+    return str(own[role].id)
+
+
+@pytest.mark.parametrize("event", [event for event in EVENTS if event != "room.join"])
+def test_a_socket_event_is_taken_from_those_it_is_for_only(
+    event: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signaling.media_bridge.READY_S", 0)  # there is no node to wait for
+    allowed, payload = EVENTS[event]
+    filled = {k: world.fill(v) if isinstance(v, str) else v for k, v in payload.items()}
+    sockets = {role: socket(world, role, participant_of(world, role)) for role in sorted(PARTICIPANTS)}  # type: ignore[arg-type]
+    wrong = {}
+    for role, connected in sockets.items():
+        ack = connected.emit(event, filled, callback=True)
+        code = "" if ack["ok"] else ack["error"]["code"]
+        refused = code.startswith(REFUSALS)
+        if refused == (role in allowed) or code in ("internal", "message.invalid", "message.unknown_type"):
+            wrong[role] = code or "taken"
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("event", [event for event in EVENTS if event != "room.join"])
+def test_a_socket_event_is_refused_before_joining(event: str, world: World) -> None:
+    filled = {k: world.fill(v) if isinstance(v, str) else v for k, v in EVENTS[event][1].items()}
+    ack = socket(world, None).emit(event, filled, callback=True)
+    assert ack["error"]["code"] == "room.not_joined"
+
+
+def test_a_room_is_joined_only_with_a_token_of_ours_for_it(world: World) -> None:
+    lecture, secret = world.lecture.id, str(world.app.secret_key)
+    wrong = {
+        "forged": sign("another secret " * 4, lecture, world.school.lecturer.id, "lecturer"),
+        "of a role that is none": sign(secret, lecture, world.school.a.id, "king"),  # type: ignore[arg-type]
+        "of a point that has no part": sign(secret, lecture, world.elsewhere.id, "point"),
+        "of somebody else's lecturer": sign(secret, lecture, world.school.other_lecturer.id, "lecturer"),
+        "no token": "x" * 40,
+    }
+    for name, token in wrong.items():
+        ack = socket(world, None).emit("room.join", {"token": token}, callback=True)
+        assert not ack["ok"] and ack["error"]["code"].startswith(REFUSALS), (name, ack)
+
+
+def test_every_socket_event_has_a_row() -> None:
+    assert set(EVENTS) == set(REQUESTS)
