@@ -103,6 +103,7 @@ class Kiosk {
     const answer = await fetch(data.pairingUrl, { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" });
     if (!answer.ok) return;
     const { code, expires_at } = await answer.json();
+    if (!code) return; // paired meanwhile: the next look will say so
     this.code = { digits: code, untilMs: Date.parse(expires_at) - this.skewMs - 5_000 };
   }
 
@@ -231,7 +232,7 @@ class Kiosk {
     hall.paint(root, room.state, room.labels, room.now(), {
       me: room.me,
       online: room.status.link === "online",
-      mending: room.status.media === "reconnecting",
+      mending: room.status.link === "online" && room.status.media === "reconnecting",
       pollUrl: data.pollUrl,
     });
   }

@@ -58,7 +58,8 @@ function handRow(participant, act) {
     "li.floor-hand",
     {},
     h("span.floor-place.num"),
-    h("div.floor-who", {}, h("span.floor-name"), h("span.floor-since.num.muted.small")),
+    h("div.floor-who", {}, h("span.floor-name")),
+    h("span.floor-since.num.muted.small"),
     act.lower &&
       h("button.button.button-quiet.button-small.button-icon", {
         type: "button", title: t("Lower this hand"), "aria-label": t("Lower this hand"), onclick: () => act.lower?.(participant),
