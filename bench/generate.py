@@ -20,8 +20,8 @@ from av.audio.resampler import AudioResampler
 from bench.timecode import BEEP_EVERY_MS, ROW_HEIGHT, ROWS, TimeCode, draw
 from bench.tones import BEEP_MS, pitch_of_source
 
-WIDTH, HEIGHT, FPS = 320, 180, 15
-SECONDS = 24
+WIDTH, HEIGHT, FPS = 320, 180, 10
+SECONDS = 12
 RATE = 48_000
 SPEECH = 0.35  # of full scale
 BEEP = 0.5
@@ -42,7 +42,7 @@ QUESTION_VI = (
 
 
 def camera(path: Path, source: int, seconds: int = SECONDS) -> None:
-    """Write a .y4m of 320x180 at 15 pictures a second; people sway, the code counts from 0 ms."""
+    """Write a .y4m of 320x180 at 10 pictures a second; people sway, the code counts from 0 ms."""
     with path.open("wb") as file:
         file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT, FPS))
         for number in range(seconds * FPS):

@@ -27,7 +27,7 @@ FLAGS = (
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
 )
-WIDTH, HEIGHT, FPS = 640, 360, 15
+WIDTH, HEIGHT, FPS = 640, 360, 12
 LECTURER = 30  # source id in the lecturer's time codes
 DESK = {"width": 1280, "height": 800}
 HALL = {"width": 1280, "height": 720}

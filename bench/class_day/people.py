@@ -14,7 +14,8 @@ from bench.class_day.school import PASSWORD
 
 STAGE = "video[data-slot=stage]"
 GUEST = "video[data-slot=guest]"
-WAIT_MS = 15_000
+WAIT_MS = 20_000
+LOOK_MS = 120
 T = TypeVar("T")
 
 
@@ -41,9 +42,9 @@ def wait_for(look: Callable[[], T | None], what: str, timeout_s: float = 15.0, p
         if time.monotonic() > deadline:
             raise Missing(f"{what} (waited {timeout_s:.0f} s)")
         if page is not None:
-            page.wait_for_timeout(60)
+            page.wait_for_timeout(LOOK_MS)
         else:
-            time.sleep(0.06)
+            time.sleep(LOOK_MS / 1000)
 
 
 class Person:

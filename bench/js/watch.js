@@ -49,7 +49,7 @@
         const level = Math.max(bins[at - 1], bins[at], bins[at + 1]);
         if (level > -75) heard.set(pitch, Math.max(best, Math.round(level - middle)));
       }
-    }, 40);
+    }, 60);
     return { context, analyser, heard };
   }
 

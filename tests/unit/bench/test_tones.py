@@ -57,6 +57,6 @@ def test_a_microphone_file_speaks_and_beeps_each_second(tmp_path: Path) -> None:
 def test_a_camera_file_counts_the_time(tmp_path: Path) -> None:
     camera(tmp_path / "5.y4m", 5, seconds=1)
     head, *pictures = (tmp_path / "5.y4m").read_bytes().split(b"FRAME\n")
-    assert head.startswith(b"YUV4MPEG2 W320 H180 F15:1")
-    assert len(pictures) == 15
-    assert read(pictures[3], 320, 320, 180) == TimeCode(5, 200, 0)
+    assert head.startswith(b"YUV4MPEG2 W320 H180 F10:1")
+    assert len(pictures) == 10
+    assert read(pictures[3], 320, 320, 180) == TimeCode(5, 300, 0)
