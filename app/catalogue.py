@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -14,6 +15,7 @@ TRANSLATIONS = ROOT / "app" / "translations"
 VI = TRANSLATIONS / "vi" / "LC_MESSAGES" / "messages.po"
 JS_LIST = TRANSLATIONS / "js.json"
 PYTHON_FOLDERS = ("app", "attendance", "core", "replays", "rooms", "schedules", "signaling")
+NO_DATE = datetime(2026, 1, 1, tzinfo=UTC)  # a date of today would change the file at every run
 KEYWORDS = {**DEFAULT_KEYWORDS, "N_": None, "lazy_gettext": None, "_l": None, "t": None}
 
 
@@ -42,7 +44,10 @@ def update() -> tuple[int, int]:
     Returns (sentences, how many of them have no translation yet).
     """
     old = load()
-    fresh = Catalog(locale="vi", project="Điểm Cầu", version="1", copyright_holder="Điểm Cầu", fuzzy=False)
+    fresh = Catalog(
+        locale="vi", project="Điểm Cầu", creation_date=NO_DATE, revision_date=NO_DATE, fuzzy=False,
+        last_translator="Điểm Cầu", language_team="Điểm Cầu", msgid_bugs_address="",
+    )  # fmt: skip
     fresh.header_comment = "# Vietnamese words of Điểm Cầu.\n# SPDX-License-Identifier: Apache-2.0"
     for msgid, places in sorted(extract().items()):
         known = old.get(msgid)
@@ -70,6 +75,13 @@ def compile_all() -> None:
         write_mo(file, load())
     in_scripts = sorted(msgid for msgid, places in found.items() if any(_is_script(name) for name, _line in places))
     JS_LIST.write_text(json.dumps(in_scripts, ensure_ascii=False, indent=0), "utf-8")
+
+
+def compile_if_stale() -> None:
+    """Compile when the catalogue is newer than what was compiled, or nothing was."""
+    made = VI.with_suffix(".mo")
+    if not made.exists() or not JS_LIST.exists() or made.stat().st_mtime < VI.stat().st_mtime:
+        compile_all()
 
 
 def _is_script(name: str) -> bool:

@@ -86,8 +86,16 @@ def config(tmp_path: Path) -> Config:
     return Config(data_dir=tmp_path, secret_key="test " * 8, testing=True, async_mode="threading")
 
 
+@pytest.fixture(scope="session")
+def translations() -> None:
+    """The compiled catalogue of the tree as it is."""
+    from app.catalogue import compile_if_stale
+
+    compile_if_stale()
+
+
 @pytest.fixture
-def app(config: Config, clock: FakeClock) -> Iterator[Flask]:
+def app(config: Config, clock: FakeClock, translations: None) -> Iterator[Flask]:
     """The whole application on an empty SQLite database, its clock standing still, without a media node."""
     from app import create_app  # here, so that unit tests do not load the web application
 
