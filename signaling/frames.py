@@ -6,7 +6,9 @@ ours. A connection that speaks too fast, or what is no Socket.IO frame, is cut.
 
 import json
 import logging
+import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from socketio import Server
@@ -20,6 +22,10 @@ MAX_FRAME = 100_000  # bytes; the largest message carries an SDP of 60,000 chara
 MALFORMED_COST = 10.0  # a client of ours never sends one; a second chance for a broken proxy
 RESERVED = frozenset({"connect", "disconnect", "*", "__disconnect_final"})
 _BUCKET, _CUT = "signaling.bucket", "signaling.cut"
+
+
+# Engine.IO: a message (4) carrying a Socket.IO packet, or one of the short frames of its own
+ENGINE_FRAME = re.compile(r"4[0-6].*|[0-356].{0,20}", re.DOTALL)
 
 
 class MalformedFrame(ValueError):
@@ -74,6 +80,7 @@ class Gate:
         self._server = server
         self._next = server.eio.handlers["message"]
         server.eio.on("message", self.receive)
+        _check_websockets(server.eio)
 
     def receive(self, eio_sid: str, frame: Any) -> None:
         """Count a frame and pass it on, or cut its connection.
@@ -103,6 +110,39 @@ class Gate:
         log.warning("connection cut", extra={"reason": reason})
         # elsewhere, because closing waits until the client has read everything, and it may never do
         self._server.start_background_task(self._server.eio.disconnect, eio_sid)
+
+
+class _CheckedSocket:
+    """A WebSocket whose `wait` refuses what the library below would stumble over."""
+
+    def __init__(self, websocket: Any) -> None:
+        self._websocket = websocket
+
+    def wait(self) -> Any:
+        """Return the next frame, None at the end.  Raises MalformedFrame, which closes the line quietly."""
+        frame = self._websocket.wait()
+        if frame is not None and not (isinstance(frame, str) and ENGINE_FRAME.fullmatch(frame)):
+            raise MalformedFrame("no Engine.IO frame")
+        return frame
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._websocket, name)
+
+
+def _check_websockets(eio: Any) -> None:
+    """Check each frame of each WebSocket before Engine.IO reads it.
+
+    It reads them outside of its own error handling, so nonsense would end in a traceback of the
+    web server. It has no hook for this; the table of its async mode is the nearest thing to one.
+    """
+    make = eio._async["websocket"]
+    if make is None:
+        return
+
+    def checked(handler: Callable[[Any], Any], server: Any) -> Any:
+        return make(lambda websocket: handler(_CheckedSocket(websocket)), server)
+
+    eio._async = {**eio._async, "websocket": checked}
 
 
 def _is_event(data: Any) -> bool:

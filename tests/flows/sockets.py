@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -82,6 +83,13 @@ class Server:
     def log(self) -> str:
         return (self.dir / "server.log").read_text()
 
+    def faults(self) -> list[str]:
+        """The exceptions in the log, without a line that the other side tore (gevent reports those)."""
+        traces = self.log().split("Traceback (most recent call last):")[1:]
+        ends = [next((line for line in trace.splitlines() if re.match(r"[A-Za-z_.]+(Error|Exception|Interrupt|Exit)", line)), trace)
+                for trace in traces]  # fmt: skip
+        return [end for end in ends if not end.startswith(("BrokenPipeError", "ConnectionResetError"))]
+
     def get(self, path: str) -> Any:
         return urllib3.request("GET", self.url + path, retries=False, timeout=5).json()
 
@@ -138,7 +146,9 @@ class Page:
         self.token = token(lecture, participant, role)
         if not self.client.connected:
             self.connect()
-        if self.ack is None:
+        if self.client.reconnection:
+            until(lambda: self.ack, within_s=30)
+        elif self.ack is None:
             self.ack = self.ask("room.join", {"token": self.token})
         return self
 

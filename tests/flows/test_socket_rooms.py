@@ -20,7 +20,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     one.start()
     yield one
     one.stop()
-    assert "Traceback" not in one.log()
+    assert one.faults() == []
 
 
 @pytest.fixture
