@@ -74,8 +74,8 @@ def _moment_ms(text: str) -> int | None:
 
 def _length_ms(text: str) -> int:
     try:
-        return round(float(text.split(",")[0]) * 1000)
-    except ValueError:
+        return round(float(text.split(",", maxsplit=1)[0]) * 1000)
+    except (ValueError, OverflowError):
         return 0
 
 
