@@ -81,7 +81,7 @@ check: setup $(S)/dev ## Formatting, lint, types (Python and JavaScript), layers
 	$(PY) -m mypy
 	npx tsc --noEmit -p tsconfig.json
 	$(PY) -m pytest -q tests/test_layers.py
-	$(PY) -m signaling.protocol --check
+	$(PY) -m signaling.protocol_doc --check
 
 .PHONY: test
 test: setup $(S)/dev $(S)/machine ## Run every test, with Chromium and PostgreSQL from Debian
@@ -101,7 +101,7 @@ class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real brows
 
 .PHONY: protocol
 protocol: $(S)/python ## Write docs/protocol.md and static/js/messages.d.ts from the message classes
-	$(PY) -m signaling.protocol
+	$(PY) -m signaling.protocol_doc
 
 .PHONY: translations
 translations: $(S)/python ## Collect new sentences into the catalogue and compile it
