@@ -25,6 +25,7 @@ from schedules.models import (
     Topic,
     User,
 )
+from schedules.names import person_key, place_key
 from schedules.records import (
     CourseView,
     Credentials,
@@ -83,7 +84,7 @@ class Directory:
     def organisations(self) -> list[OrganisationView]:
         """Return the whole tree, each parent before its children, children by name."""
         with self._db.reading() as s:
-            rows = s.scalars(select(Organisation).order_by(Organisation.name)).all()
+            rows = sorted(s.scalars(select(Organisation)), key=lambda row: place_key(row.name))
         children: dict[str | None, list[Organisation]] = {}
         for row in rows:
             children.setdefault(row.parent_id, []).append(row)
@@ -133,9 +134,9 @@ class Directory:
             return user_view(found(s, User, user_id))
 
     def users(self, role: Role | None = None) -> list[UserView]:
-        """Return everybody, or everybody with a role, by name."""
+        """Return everybody, or everybody with a role, by given name."""
         with self._db.reading() as s:
-            rows = s.scalars(select(User).order_by(User.name))
+            rows = sorted(s.scalars(select(User)), key=lambda row: person_key(row.name))
             return [user_view(row) for row in rows if role is None or role in row.roles]
 
     def user_by_login(self, login: str) -> UserView | None:
@@ -191,7 +192,8 @@ class Directory:
     def points(self) -> list[PointView]:
         """Return all points by name."""
         with self._db.reading() as s:
-            return self._point_views(s, s.scalars(select(BridgePoint).order_by(BridgePoint.name)).all())
+            rows = sorted(s.scalars(select(BridgePoint)), key=lambda row: place_key(row.name))
+            return self._point_views(s, rows)
 
     def _point_views(self, s: Session, rows: Iterable[BridgePoint]) -> list[PointView]:
         organisations = {o.id: o.name for o in s.scalars(select(Organisation))}

@@ -13,6 +13,8 @@ from schedules.records import LectureDraft, LectureView
 from schedules.zones import from_local, to_local
 
 LOCAL = "%Y-%m-%dT%H:%M"  # what <input type="datetime-local"> sends
+TOO_LONG = N_("This text is too long.")
+NOTE_MAX = 4000  # characters
 FIELD_OF = {  # which field an error is about, so that it can be marked
     "lecture.no_title": "title",
     "lecture.long_title": "title",
@@ -38,7 +40,7 @@ class AnyChoice(SelectMultipleField):  # type: ignore[misc]  # wtforms has no ty
 class LectureForm(Form):  # type: ignore[misc]
     """The form of a lecture; times are those on the wall clock of `zone`."""
 
-    title = StringField(validators=[InputRequired(N_("Please give the lecture a title.")), Length(max=TITLE_MAX)])
+    title = StringField(validators=[InputRequired(N_("Please give the lecture a title.")), Length(max=TITLE_MAX, message=TOO_LONG)])
     topic_id = StringField(validators=[InputRequired(N_("Please choose a topic."))])
     lecturer_id = StringField(validators=[InputRequired(N_("Please choose a lecturer."))])
     main_point_id = StringField(validators=[InputRequired(N_("Please choose the main point."))])
@@ -46,7 +48,7 @@ class LectureForm(Form):  # type: ignore[misc]
     starts_at = StringField(validators=[InputRequired(N_("Please say when the lecture starts."))])
     ends_at = StringField(validators=[InputRequired(N_("Please say when the lecture ends."))])
     zone = StringField(validators=[InputRequired(N_("Please name the time zone."))])
-    description = StringField(validators=[Length(max=4000)])
+    description = StringField(validators=[Length(max=NOTE_MAX, message=TOO_LONG)])
 
     def draft(self) -> LectureDraft:
         """Return the draft.  Raises Invalid with the sentence of the first thing that cannot be read."""

@@ -229,6 +229,7 @@ def _point_page(point: PointView, error: AppError | None = None) -> ResponseRetu
         following=following,
         upcoming=service.lectures_between(now, now + timedelta(days=14), point_id=point.id),
         feed_url=_feed_url("point", point.id),
+        kiosk_url=f"{_config().public_url}/kiosk",
         code=request.form.get("code", ""),
         said=sentences(error, gettext) if error else [],
         now=now,
