@@ -17,7 +17,7 @@ from bench.class_day.product import ROOT, Product
 from bench.class_day.report import Report
 
 OUT = ROOT / "bench" / "out" / "class-day"
-FOR_DOCS = ("console-floor", "kiosk-guest", "kiosk-poll", "phone", "timetable", "register", "replay-middle")
+FOR_DOCS = ("console-floor", "kiosk-guest", "kiosk-poll", "phone", "timetable", "register", "replay-floor")
 
 
 def main() -> int:
@@ -91,6 +91,8 @@ def run(day: Day, report: Report) -> None:
         ("the web process is killed", day.kill_web),
         ("the lecturer ends the class", day.end),
         ("the replay is watched", after.replay),
+        ("a chapter is chosen", after.chapters),
+        ("the viewer comes back", after.resume),
         ("the halls know that the class is over", day.after_end),
         ("strangers do not see the replay", after.strangers),
         ("the recording is decoded", after.recording),

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import re
 from typing import Any
 from urllib.parse import urljoin
@@ -18,7 +17,7 @@ from bench.timecode import TimeCode, wall_ms
 REPLAY = "video"
 IN_STEP_MS = 100
 OUTLIERS = 0.05  # of the beeps may be further off: those at a cut
-SEEK_S = 6.0
+RESUME_S = 10.0  # nearer to start or end than this a viewer begins anew
 STORED_S = 12.0  # the page tells the server where the viewer is within this time
 
 
@@ -31,10 +30,8 @@ class Viewer(Person):
         self.page.evaluate("s => classDay.watch(s)", REPLAY)
 
     def play(self) -> None:
-        """Press play, unless it plays by itself."""
-        self.page.evaluate(
-            "s => document.querySelector(s).play().catch((e) => { throw new Error(e.message); })", REPLAY
-        )
+        """Press play."""
+        self.page.locator("#play").click()
 
     def samples(self, since_ms: float = 0) -> list[list[Any]]:
         """Return the time codes read from the replay."""
@@ -78,34 +75,49 @@ class Afterwards:
         made = [wall_ms(TimeCode(s[1], s[2], 0), int(s[0])) for s in samples]
         inside = all(day.live_ms - 3000 <= at <= day.ended_ms + 1000 for at in made)
         report.check(inside, "the replay shows time codes of another time than the class")
-        self._resume()
 
-    def _resume(self) -> None:
+    def chapters(self) -> None:
+        """A chapter leads to its place: who had the floor is seen there, and named beside the picture."""
+        page, speaker = self.viewer.page, self.day.kiosks[0]
+        chapter = page.locator("#chapters button", has_text=speaker.name).first
+        chapter.wait_for()
+        since = now_ms()
+        chapter.click()
+        wait_for(
+            lambda: of_source(self.viewer.samples(since), speaker.source) or None,
+            f"{speaker.name}'s chapter does not show {speaker.name}",
+            page=page,
+        )
+        page.wait_for_timeout(800)
+        self.day.shot(page, "replay-floor")
+        panel = page.locator("#floor").inner_text()
+        self.report.check(speaker.name in panel, f"beside {speaker.name}'s picture the panel says {panel[:80]!r}")
+
+    def resume(self) -> None:
         """A viewer who comes back goes on where they stopped."""
         page = self.viewer.page
         length = float(page.evaluate("s => document.querySelector(s).duration", REPLAY))
         self.report.details["replay_length_s"] = round(length, 1)
-        self.report.check(length > SEEK_S, f"the replay is only {length:.1f} s long")
+        self.report.need(length > 2 * RESUME_S, f"the replay is only {length:.1f} s long")
         self.viewer.seek(length * 0.5)
         wait_for(
             lambda: self.viewer.at_s() > length * 0.5 + 0.5 or None, "the replay does not go on after a seek", page=page
         )
-        self.day.shot(page, "replay-middle")
         url = f"{self.day.product.url}/lectures/{self.day.lecture}/replay/position"
 
-        def stored() -> float | None:
+        def stored() -> bool | None:
             answer = page.request.get(url)
-            found = (
-                re.search(r"\d+(?:\.\d+)?", json.dumps(answer.json()).split("position", 1)[-1]) if answer.ok else None
-            )
-            return float(found.group()) if found and float(found.group()) > length * 0.25 else None
+            return (answer.ok and answer.json()["position_ms"] >= length * 500) or None
 
         wait_for(stored, "the server never learns where the viewer is", STORED_S, page)
         self.viewer.open(self.day.lecture)
         page.locator(REPLAY).wait_for()
         wait_for(
-            lambda: self.viewer.at_s() > length * 0.25 or None, "the replay does not resume where it stopped", page=page
+            lambda: self.viewer.at_s() >= length * 0.5 - 1 or None,
+            "the replay does not resume where it stopped",
+            page=page,
         )
+        self.day.shot(page, "replay-resumed")
 
     def strangers(self) -> None:
         """Who has no part in the lecture sees neither the page nor the recording."""
