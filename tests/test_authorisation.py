@@ -40,7 +40,7 @@ SIGNED_IN = EVERYBODY - DEVICES - {"anonymous"}
 PLANNERS = frozenset({"organiser", "admin"})
 HERE = PLANNERS | {"operator"}  # look after the point that takes part
 WATCHERS = PLANNERS | {"lecturer", "observer"}
-TOOK_PART = SIGNED_IN - {"outsider", "other_operator", "other_lecturer"}
+TOOK_PART = SIGNED_IN - {"outsider", "other_operator"}  # enrolled, or of an organisation that took part
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,16 @@ ROUTES = [
     # afterwards
     get("/lectures/<lecture_id>/register", WATCHERS | {"operator"}, "/lectures/{lecture}/register"),
     get("/lectures/<lecture_id>/register.csv", WATCHERS | {"operator"}, "/lectures/{lecture}/register.csv"),
+    get("/lectures/<lecture_id>/replay", TOOK_PART, "/lectures/{lecture}/replay"),
+    get("/lectures/<lecture_id>/replay/position", TOOK_PART, "/lectures/{lecture}/replay/position"),
+    Row(
+        "PUT",
+        "/lectures/<lecture_id>/replay/position",
+        TOOK_PART,
+        "/lectures/{lecture}/replay/position",
+        json={"position_ms": 1000},
+    ),
+    get("/recordings/<lecture_id>/<path:name>", TOOK_PART, "/recordings/{lecture}/program.m3u8"),
 ]
 
 
@@ -164,6 +174,9 @@ class World:
         rooms.start(who.id, who.lecturer_id, "lecturer")
         self.poll = rooms.open_poll(who.id, who.lecturer_id, "lecturer", "Đã rõ chưa?", ["Rõ", "Chưa"])
         self.spare_device, _ = school.paired_device(school.a.id)
+        folder = self.services.config.recordings_dir / who.id
+        folder.mkdir(parents=True)
+        (folder / "program.m3u8").write_text("#EXTM3U\n")
         self.key = schedules.calendar_key("lecture", who.id)
 
     def browser(self, name: str) -> Any:
@@ -205,7 +218,7 @@ def outcome(answer: Any, row: Row) -> str:
     to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
     if to_login or answer.status_code == (404 if row.hidden else 403):
         return "refused"
-    if answer.status_code in (200, 302, 303, 409, 422, *row.also):
+    if answer.status_code in (200, 204, 302, 303, 409, 422, *row.also):
         return "answered"
     return f"status {answer.status_code}"
 

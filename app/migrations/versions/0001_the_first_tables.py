@@ -79,6 +79,13 @@ def upgrade() -> None:
     with op.batch_alter_table('presence_intervals', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_presence_intervals_participant'), ['participant'], unique=False)
 
+    op.create_table('watch_positions',
+    sa.Column('user_id', sa.String(length=40), nullable=False),
+    sa.Column('lecture_id', sa.String(length=40), nullable=False),
+    sa.Column('position_ms', sa.Integer(), nullable=False),
+    sa.Column('updated_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('user_id', 'lecture_id')
+    )
     op.create_table('ballots',
     sa.Column('poll_id', sa.String(length=40), nullable=False),
     sa.Column('phone_id', sa.String(length=40), nullable=False),
@@ -333,6 +340,7 @@ def downgrade() -> None:
 
     op.drop_table('bridge_points')
     op.drop_table('ballots')
+    op.drop_table('watch_positions')
     with op.batch_alter_table('presence_intervals', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_presence_intervals_participant'))
 

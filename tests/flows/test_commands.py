@@ -1,0 +1,89 @@
+"""The operator's commands, each as a process of its own."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(tmp_path: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "DATA_DIR": str(tmp_path), "DATABASE_URL": ""}
+    return subprocess.run(
+        [sys.executable, "-m", "app", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Path:
+    """A fresh installation with the demo."""
+    made = run(tmp_path, "init-db", "--demo-when-new")
+    assert made.returncode == 0, made.stderr
+    return tmp_path
+
+
+def test_a_first_start_makes_the_demo_and_says_how_to_get_in(tmp_path: Path) -> None:
+    said = run(tmp_path, "init-db", "--demo-when-new").stdout
+    assert "giangvien" in said and "tochuc" in said and "kythuat1" in said
+    assert "/kiosk" in said and "/console" in said
+
+
+def test_a_second_start_keeps_what_is_there(installation: Path) -> None:
+    def count(table: str) -> int:
+        with sqlite3.connect(installation / "diemcau.sqlite3") as database:
+            found = database.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        database.close()
+        return int(found)
+
+    before = count("lectures"), count("users")
+    assert before == (3, 14)
+    assert run(installation, "init-db", "--demo-when-new").returncode == 0
+    assert (count("lectures"), count("users")) == before
+
+
+def write_journal(data_dir: Path) -> None:
+    from core.db import Database
+    from core.journal import Journal
+
+    database = Database(f"sqlite:///{data_dir / 'diemcau.sqlite3'}")
+    Journal(database).append("lec_1", 0, 1000, [("a", {"n": 1}), ("b", {"n": 2}), ("c", {"n": 3})])
+    database.engine.dispose()
+
+
+def change(data_dir: Path, statement: str) -> None:
+    database = sqlite3.connect(data_dir / "diemcau.sqlite3")
+    database.execute(statement)
+    database.commit()
+    database.close()
+
+
+def test_a_whole_journal_passes(installation: Path) -> None:
+    write_journal(installation)
+    checked = run(installation, "verify-journal")
+    assert checked.returncode == 0
+    assert "lec_1: 3 rows, head " in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("statement", "row"),
+    [
+        ("UPDATE journal SET body = '{\"n\":9}' WHERE seq = 2", "row 2"),
+        ("UPDATE journal SET at_ms = 999 WHERE seq = 3", "row 3"),
+        ("DELETE FROM journal WHERE seq = 2", "row 2"),
+        ("DELETE FROM journal WHERE seq = 1", "row 1"),
+    ],
+)
+def test_a_changed_or_missing_row_is_found(installation: Path, statement: str, row: str) -> None:
+    write_journal(installation)
+    change(installation, statement)
+    checked = run(installation, "verify-journal", "lec_1")
+    assert checked.returncode == 1
+    assert f"lec_1: {row}" in checked.stderr
+
+
+def test_a_lecture_whose_whole_journal_is_gone_is_a_fault(installation: Path) -> None:
+    assert run(installation, "verify-journal", "lec_gone").returncode == 1
