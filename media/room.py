@@ -9,6 +9,7 @@ from media import control
 from media.feed import Recording
 from media.legs import DownLeg, UpLeg
 from media.rtp import Incoming
+from media.segment_store import finalise
 from media.slots import Slot, Switched
 from media.sources import Source
 from media.transport import Port
@@ -35,6 +36,7 @@ class Room:
             for i, name in enumerate(control.CHAIR_SLOTS)
         }
         self.recording: Recording | None = None
+        self._finished = False  # the folder has been seen to since it was last written
         self._port = port
         self._folder = folder
         self._emit = emit
@@ -71,11 +73,18 @@ class Room:
     async def _record(self) -> None:
         if self.plan.recording and self.recording is None:
             self.recording = Recording(self._folder, self._ask_slot, self._recorder_said)
+            self._finished = False
             await self.recording.start()
             self._tell_program()
         elif not self.plan.recording and self.recording is not None:
             recording, self.recording = self.recording, None
+            self._finished = True
             recording.stop()
+        elif not self.plan.recording and not self._finished:
+            # A class that ended while the node was away: what its recorder left is made whole at once.
+            self._finished = True
+            if finalise(self._folder):
+                self._emit(control.RecorderState(room=self.id, state="finished"))
 
     def status(self) -> control.RoomStatus:
         """Return what the room is now."""

@@ -9,11 +9,16 @@ from typing import Any
 from aioice import stun
 
 from media.dtls import Dtls, Identity
+from media.takes import black_key_frame
 from tests.media.conftest import ROOM, NodeProcess
 
-H264_KEY = b"\x78" + b"".join(
-    struct.pack("!H", len(n)) + n for n in (b"\x67\x42\xe0\x1f", b"\x68\xce", b"\x65" + b"k" * 300)
-)
+
+def _aggregate(nals: tuple[bytes, ...]) -> bytes:
+    """One STAP-A of whole NAL units.  Source: RFC 6184 section 5.7.1."""
+    return b"\x78" + b"".join(struct.pack("!H", len(nal)) + nal for nal in nals)
+
+
+H264_KEY = _aggregate(tuple(nal for nal in black_key_frame().nals if nal[0] & 31 in (5, 7, 8)))
 
 
 class LightPeer:
