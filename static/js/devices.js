@@ -12,6 +12,7 @@ const RETRY_MS = 3_000;
 const LOOK_MS = 250;
 const DEAD_MIC_MS = 6_000; // a real microphone is never digitally silent for so long
 const BLACK_MS = 4_000;
+const GLANCE_MS = 3_000;
 const DEAD_LEVEL = 0.00002; // of full scale; the noise of an open microphone is far above
 const BLACK_LEVEL = 18; // of 255; video black is 16 in many cameras
 
@@ -64,6 +65,7 @@ export class Devices {
     this.tracks = {};
     this.level = 0;
     this.ear.stop();
+    this.eye.stop();
     this.states = { camera: "waiting", microphone: "waiting" };
     this.options.onState(this.states);
   }
@@ -202,15 +204,21 @@ class Ear {
   }
 }
 
-/** Sees whether a camera's picture is black: 16 x 9 pixels, once in a while. */
+/**
+ * Sees whether a camera's picture is black: a glance of 16 x 9 pixels now and then, because a hall's
+ * PC has better things to do than to paint its own camera twice.
+ */
 class Eye {
   constructor() {
     this.video = document.createElement("video");
     this.video.muted = true;
+    this.video.addEventListener("loadeddata", () => this.judge());
     this.canvas = document.createElement("canvas");
     this.canvas.width = 16;
     this.canvas.height = 9;
     this.painter = this.canvas.getContext("2d", { willReadFrequently: true });
+    /** @type {MediaStream | null} */
+    this.stream = null;
     /** @type {number | null} */
     this.blackSince = null;
     this.lookedAt = 0;
@@ -219,19 +227,32 @@ class Eye {
   /** @param {MediaStreamTrack} track */
   watch(track) {
     this.blackSince = null;
-    this.video.srcObject = new MediaStream([track]);
-    this.video.play().catch(() => {});
+    this.lookedAt = performance.now();
+    this.stream = new MediaStream([track]);
+  }
+
+  stop() {
+    this.stream = null;
+    this.blackSince = null;
+    this.video.srcObject = null;
+  }
+
+  judge() {
+    if (!this.painter || !this.stream) return;
+    this.painter.drawImage(this.video, 0, 0, 16, 9);
+    this.video.srcObject = null;
+    const { data } = this.painter.getImageData(0, 0, 16, 9);
+    const black = data.every((value, index) => index % 4 === 3 || value <= BLACK_LEVEL);
+    if (black) this.blackSince ??= performance.now();
+    else this.blackSince = null;
   }
 
   /** @param {number} now */
   blackFor(now) {
-    if (now - this.lookedAt > 1000 && this.video.readyState >= 2 && this.painter) {
+    if (now - this.lookedAt > GLANCE_MS && this.stream) {
       this.lookedAt = now;
-      this.painter.drawImage(this.video, 0, 0, 16, 9);
-      const { data } = this.painter.getImageData(0, 0, 16, 9);
-      const black = data.every((value, index) => index % 4 === 3 || value <= BLACK_LEVEL);
-      if (!black) this.blackSince = null;
-      else this.blackSince ??= now;
+      this.video.srcObject = this.stream;
+      this.video.play().catch(() => {}); // a glance that the next one overtook
     }
     return this.blackSince === null ? 0 : now - this.blackSince;
   }

@@ -37,7 +37,7 @@ export function paintNext(root, lecture, state, nowMs) {
   setAttribute(one(root, "#lecture"), "data-none", lecture === null);
   setText(one(root, "#when"), lecture ? whenSentence(lecture, nowMs) : "");
   setText(one(root, "#title"), lecture ? lecture.title : t("No lecture is planned for this bridge point."));
-  setText(one(root, "#topic"), lecture && lecture.topic !== lecture.title ? lecture.topic : "");
+  setText(one(root, "#topic"), lecture && !lecture.title.includes(lecture.topic) ? lecture.topic : "");
   setText(one(root, "#lecturer"), lecture ? t("Lecturer: {name}", { name: lecture.lecturer }) : "");
   const counted = state ? countPoints(state) : null;
   setText(one(root, "#others"), counted?.here ? t("Bridge points that are here: {here} of {all}", counted) : "");
