@@ -38,11 +38,12 @@ def chapters(moments: Iterable[Moment]) -> list[Chapter]:
     lecturer; it is left out when somebody else got it, or the class ended, right afterwards.
     """
     found = [chapter for moment in moments if (chapter := _chapter(moment)) is not None]
-    return [
-        chapter
-        for chapter, following in zip(found, [*found[1:], None], strict=True)
-        if chapter.kind != "lecturer" or following is None or following.at_ms - chapter.at_ms >= SHORTEST_MS
-    ]
+    kept = []
+    for index, chapter in enumerate(found):
+        lasts_ms = found[index + 1].at_ms - chapter.at_ms if index + 1 < len(found) else SHORTEST_MS
+        if chapter.kind != "lecturer" or lasts_ms >= SHORTEST_MS:
+            kept.append(chapter)
+    return kept
 
 
 def _chapter(moment: Moment) -> Chapter | None:
