@@ -40,7 +40,9 @@ class AnyChoice(SelectMultipleField):  # type: ignore[misc]  # wtforms has no ty
 class LectureForm(Form):  # type: ignore[misc]
     """The form of a lecture; times are those on the wall clock of `zone`."""
 
-    title = StringField(validators=[InputRequired(N_("Please give the lecture a title.")), Length(max=TITLE_MAX, message=TOO_LONG)])
+    title = StringField(
+        validators=[InputRequired(N_("Please give the lecture a title.")), Length(max=TITLE_MAX, message=TOO_LONG)]
+    )
     topic_id = StringField(validators=[InputRequired(N_("Please choose a topic."))])
     lecturer_id = StringField(validators=[InputRequired(N_("Please choose a lecturer."))])
     main_point_id = StringField(validators=[InputRequired(N_("Please choose the main point."))])
