@@ -142,14 +142,16 @@ def test_a_row_carries_the_hash_of_the_row_before_it(any_db: Database) -> None:
     assert [row.prev_hash for row in rows] == [GENESIS, rows[0].hash, rows[1].hash]
 
 
-json_values = st.recursive(  # as journals have them: shallow
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+words = st.text(max_size=6)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=6,  # as journals have them: shallow
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.dictionaries(st.text(), json_values))
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(words, json_values, max_size=4))
 def test_one_value_has_one_text_whatever_the_order_of_its_keys(body: dict[str, object]) -> None:
     turned = dict(reversed(list(body.items())))
     assert canonical(body) == canonical(turned)

@@ -14,9 +14,9 @@ from core.journal import Journal
 from rooms.events import RoomChanged
 from rooms.service import RoomService
 from tests.fakes import FakeClock
+from tests.unit.rooms.house import rebuilt
 from tests.unit.rooms.stories import LECTURE, LECTURER, MAIN, OPERATOR, POINTS
 from tests.unit.rooms.test_fold import makes_sense
-from tests.unit.rooms.test_service import rebuilt
 
 GRACE_S = 8.0
 points = st.sampled_from((MAIN, *POINTS))

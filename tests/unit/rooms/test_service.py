@@ -1,97 +1,25 @@
-"""Decide, journal, publish: with real journals, several writers, lost connections and restarts."""
+"""Decide, journal, publish, with a real journal; polls and their words; the end of a class."""
 
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import text
 
-from core.bus import EventBus
-from core.clock import to_ms
-from core.db import Database
-from core.errors import AppError, NotAllowed, Unavailable
-from core.journal import Behind, Entry, Journal, JournalRow
-from rooms.events import EVENT, RoomChanged
-from rooms.fold import fold_all
+from core.errors import NotAllowed, Unavailable
+from core.journal import Behind, JournalRow
+from rooms.events import RoomChanged
 from rooms.models import Poll
-from rooms.service import TRIES, RoomService
 from rooms.state import RoomState
-from tests.fakes import FakeClock
+from tests.unit.rooms.house import GRACE_S, House, kinds, rebuilt, refusal
 from tests.unit.rooms.stories import (
     DONG_HA,
     LECTURE,
     LECTURER,
-    MAIN,
     OPERATOR,
     ORGANISER,
-    POINTS,
     TAM_DUONG,
     THAI_THUY,
 )
-
-GRACE_S = 8.0
-
-
-@dataclass
-class House:
-    """A service, what it has published, and verbs for what people do."""
-
-    db: Database
-    clock: FakeClock
-    bus: EventBus = field(default_factory=EventBus)
-    published: list[RoomChanged] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.rooms = RoomService(self.db, self.bus, self.clock, GRACE_S)
-        self.bus.subscribe(RoomChanged, self.published.append)
-
-    def open(self) -> "House":
-        self.rooms.open(LECTURE, LECTURER, MAIN, POINTS)
-        return self
-
-    def come(self, *points: str) -> "House":
-        for point in points:
-            self.rooms.join(LECTURE, point, "point", f"sid-{point}")
-        return self
-
-    def live(self, *points: str) -> "House":
-        self.open().rooms.join(LECTURE, LECTURER, "lecturer", "sid-lecturer")
-        self.come(*points).rooms.start(LECTURE, LECTURER, "lecturer")
-        return self
-
-    def ask(self, question: str = "Đồng chí đã rõ chưa?") -> str:
-        return self.rooms.open_poll(LECTURE, LECTURER, "lecturer", question, ["Đã rõ", "Chưa rõ"])
-
-    @property
-    def state(self) -> RoomState:
-        return self.rooms.state(LECTURE)
-
-    @property
-    def kinds(self) -> list[str]:
-        return [change.event.type for change in self.published]
-
-
-@pytest.fixture
-def house(db: Database, clock: FakeClock) -> House:
-    return House(db, clock)
-
-
-def rebuilt(db: Database) -> RoomState:
-    entries = Journal(db).read(LECTURE)
-    folded = ((e.seq, e.at_ms, EVENT.validate_python({**e.body, "type": e.type})) for e in entries)
-    return fold_all(RoomState(lecture=LECTURE), folded)
-
-
-def refusal(attempt: Callable[[], object]) -> str:
-    with pytest.raises(AppError) as refused:
-        attempt()
-    return refused.value.code
-
-
-def kinds(entries: list[Entry]) -> list[str]:
-    return [entry.type for entry in entries]
-
 
 # ---- decide, journal, publish --------------------------------------------------------------
 
@@ -182,205 +110,6 @@ def test_a_lecture_without_a_journal_is_a_room_that_is_not_open(house: House) ->
     assert house.rooms.state("lec_unknown") == RoomState(lecture="lec_unknown")
     assert house.rooms.entries("lec_unknown") == []
     assert house.rooms.active() == []
-
-
-# ---- several writers -----------------------------------------------------------------------
-
-
-def test_two_processes_on_one_journal_see_and_respect_each_other(db: Database, clock: FakeClock) -> None:
-    here, there = House(db, clock), House(db, clock)
-    here.live(DONG_HA)
-    there.come(TAM_DUONG)
-    assert here.state == there.state == rebuilt(db)
-    here.rooms.grant_floor(LECTURE, LECTURER, "lecturer", TAM_DUONG)
-    assert there.rooms.release_floor(LECTURE, TAM_DUONG, "point")[0].type == "floor.released"
-    assert here.state.floor.holder is None
-    assert "floor.granted" not in there.kinds, "each entry is published where it was written"
-
-
-def test_who_comes_second_decides_again_on_what_came_first(db: Database, clock: FakeClock) -> None:
-    here, there = House(db, clock), House(db, clock)
-    here.live(DONG_HA, TAM_DUONG)
-    here.rooms.grant_floor(LECTURE, LECTURER, "lecturer", DONG_HA)
-    raced = Overtaken(here.rooms, lambda: there.rooms.grant_floor(LECTURE, LECTURER, "lecturer", MAIN), times=1)
-    there.come(MAIN)
-    with raced:
-        here.rooms.grant_floor(LECTURE, LECTURER, "lecturer", TAM_DUONG)
-    holders = [e.body["participant"] for e in here.rooms.entries(LECTURE) if e.type == "floor.granted"]
-    passed = [e.body["participant"] for e in here.rooms.entries(LECTURE) if e.type == "floor.released"]
-    assert (holders, passed) == ([DONG_HA, MAIN, TAM_DUONG], [DONG_HA, MAIN])
-    assert here.state == there.state == rebuilt(db)
-
-
-def test_who_is_overtaken_without_end_gives_up(db: Database, clock: FakeClock) -> None:
-    here, there = House(db, clock), House(db, clock)
-    here.live(DONG_HA)
-    numbers = iter(range(1, 100))
-    overtake = Overtaken(
-        here.rooms, lambda: there.rooms.count_people(LECTURE, OPERATOR, "operator", MAIN, next(numbers))
-    )
-    with overtake:
-        assert refusal(lambda: here.rooms.request_floor(LECTURE, DONG_HA, "point")) == "room.busy"
-    assert overtake.count == TRIES
-    assert here.state == rebuilt(db)
-
-
-class Overtaken:
-    """Lets somebody else write between a service's decision and its append."""
-
-    def __init__(self, rooms: RoomService, first: Callable[[], object], times: int = 99) -> None:
-        self.journal, self.first, self.times, self.count = rooms._journal, first, times, 0
-        self.append = rooms._journal.append
-
-    def __enter__(self) -> None:
-        def late(*args: object) -> object:
-            if self.count < self.times:
-                self.count += 1
-                self.first()
-            return self.append(*args)  # type: ignore[arg-type]
-
-        self.journal.append = late  # type: ignore[method-assign, assignment]
-
-    def __exit__(self, *failure: object) -> None:
-        self.journal.append = self.append  # type: ignore[method-assign]
-
-
-def hammer(house: House, each: int, *targets: RoomService) -> None:
-    """Raise and lower hands from one thread per target, all starting together."""
-    start, failures = threading.Barrier(len(targets)), []
-
-    def beat(rooms: RoomService, point: str) -> None:
-        try:
-            start.wait(10)
-            for _ in range(each):
-                rooms.request_floor(LECTURE, point, "point")
-                rooms.withdraw_floor(LECTURE, point, "point", point)
-        except Exception as error:
-            failures.append(error)
-
-    threads = [threading.Thread(target=beat, args=pair) for pair in zip(targets, POINTS, strict=False)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert failures == []
-
-
-def test_two_threads_on_one_service_leave_no_gap_and_publish_in_order(any_db: Database, clock: FakeClock) -> None:
-    house = House(any_db, clock).live(*POINTS)
-    begun = len(house.published)
-    hammer(house, 25, house.rooms, house.rooms)
-    seqs = [change.seq for change in house.published]
-    assert seqs == list(range(1, begun + 2 * 25 * 2 + 1))
-    assert [entry.seq for entry in house.rooms.entries(LECTURE)] == seqs
-    assert house.state == house.published[-1].state == rebuilt(any_db)
-    assert Journal(any_db).verify(LECTURE) is None
-
-
-def test_two_services_on_one_journal_leave_no_gap(any_db: Database, clock: FakeClock) -> None:
-    here, there = House(any_db, clock).live(*POINTS), House(any_db, clock)
-    begun = len(here.published)
-    hammer(here, 15, here.rooms, there.rooms)
-    seqs = [entry.seq for entry in here.rooms.entries(LECTURE)]
-    assert seqs == list(range(1, begun + 2 * 15 * 2 + 1))
-    assert sorted(change.seq for change in here.published + there.published) == seqs
-    assert here.state == there.state == rebuilt(any_db)
-    assert Journal(any_db).verify(LECTURE) is None
-
-
-# ---- lost connections and restarts ---------------------------------------------------------
-
-
-def test_a_reconnect_within_the_grace_says_nothing(house: House) -> None:
-    house.live(DONG_HA)
-    before = house.state
-    house.rooms.disconnected(LECTURE, DONG_HA, f"sid-{DONG_HA}")
-    house.clock.advance(GRACE_S - 0.001)
-    house.rooms.sweep()
-    assert house.rooms.join(LECTURE, DONG_HA, "point", "sid-new").replaced_connection is None
-    house.clock.advance(GRACE_S)
-    assert house.rooms.sweep() == []
-    assert house.state == before
-
-
-def test_who_does_not_come_back_has_left_when_last_seen_and_loses_the_floor(house: House) -> None:
-    house.live(DONG_HA)
-    house.rooms.grant_floor(LECTURE, LECTURER, "lecturer", DONG_HA)
-    seen = house.clock.advance(5)
-    house.rooms.disconnected(LECTURE, DONG_HA, f"sid-{DONG_HA}")
-    house.clock.advance(GRACE_S)
-    released, left = house.rooms.sweep()
-    assert released.body == {"participant": DONG_HA, "by": None, "reason": "left"}
-    assert left.body == {"participant": DONG_HA, "reason": "lost", "since_ms": to_ms(seen)}
-    assert house.rooms.sweep() == []
-    assert house.come(DONG_HA).kinds[-1] == "participant.joined"
-
-
-def test_the_same_participant_elsewhere_takes_the_place(house: House) -> None:
-    house.live(DONG_HA)
-    assert house.rooms.join(LECTURE, DONG_HA, "point", "sid-other").replaced_connection == f"sid-{DONG_HA}"
-    house.rooms.disconnected(LECTURE, DONG_HA, f"sid-{DONG_HA}")
-    house.clock.advance(60)
-    assert house.rooms.sweep() == []
-    assert DONG_HA in house.state.present
-
-
-def test_a_join_tells_the_state_it_has_made(house: House) -> None:
-    house.open()
-    result = house.rooms.join(LECTURE, DONG_HA, "point", "sid")
-    assert result.state == house.state
-    assert result.state.present[DONG_HA].role == "point"
-
-
-def test_a_restarted_service_goes_on_where_the_last_one_was_killed(house: House) -> None:
-    house.live(DONG_HA, TAM_DUONG)
-    house.rooms.grant_floor(LECTURE, LECTURER, "lecturer", DONG_HA)
-    poll = house.ask()
-    after = House(house.db, house.clock)
-    after.rooms.resume()
-    assert after.state == house.state
-    assert after.rooms.active() == [LECTURE]
-    after.rooms.tally(poll, [1, 0], 1)
-    after.rooms.join(LECTURE, LECTURER, "lecturer", "new-1")
-    after.rooms.join(LECTURE, DONG_HA, "point", "new-2")
-    assert after.kinds == ["poll.tallied"], "who is back was never away"
-
-
-def test_after_a_restart_who_stays_away_is_let_go_and_nobody_before(house: House) -> None:
-    house.live(DONG_HA, TAM_DUONG)
-    after = House(house.db, house.clock)
-    after.rooms.resume()
-    back = to_ms(house.clock.now())
-    house.clock.advance(GRACE_S)
-    after.rooms.join(LECTURE, LECTURER, "lecturer", "new-1")
-    after.rooms.join(LECTURE, DONG_HA, "point", "new-2")
-    assert after.rooms.sweep() == []
-    house.clock.advance(GRACE_S)
-    (left,) = after.rooms.sweep()
-    assert left.body == {"participant": TAM_DUONG, "reason": "lost", "since_ms": back}
-
-
-def test_an_ended_class_is_not_taken_up_again(house: House) -> None:
-    house.live(DONG_HA).rooms.end(LECTURE, LECTURER, "lecturer")
-    after = House(house.db, house.clock)
-    after.rooms.resume()
-    house.clock.advance(3600)
-    assert (after.rooms.sweep(), after.rooms.active(), after.state.phase) == ([], [], "ended")
-
-
-def test_a_sweep_that_cannot_be_journalled_is_made_up_for_by_the_next(
-    house: House, caplog: pytest.LogCaptureFixture
-) -> None:
-    house.live(DONG_HA)
-    house.rooms.disconnected(LECTURE, DONG_HA, f"sid-{DONG_HA}")
-    house.clock.advance(GRACE_S)
-    with house.db.transaction() as session:
-        session.execute(text("ALTER TABLE journal RENAME TO gone"))
-    assert house.rooms.sweep() == []
-    assert "participant not let go" in caplog.text
-    with house.db.transaction() as session:
-        session.execute(text("ALTER TABLE gone RENAME TO journal"))
-    assert kinds(house.rooms.sweep()) == ["participant.left"]
 
 
 # ---- the end -------------------------------------------------------------------------------
