@@ -215,6 +215,7 @@ class Leg {
     if (this.stopped) return;
     this.retries = 0;
     this.begin();
+    this.changed();
   }
 
   /** The network is back: a leg that waits or hangs need not wait longer. */

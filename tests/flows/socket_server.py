@@ -1,6 +1,7 @@
 """The sockets in a process of their own: `python -m tests.flows.socket_server`, async mode from the environment.
 
-Real edge, rooms, journal and bridge on a database in DATA_DIR; the media node is the stand-in.
+Real edge, rooms, journal and bridge on a database in DATA_DIR; the media node is the stand-in unless
+TEST_NODE names the real one.
 Rooms are opened over HTTP, because who may open one is not what these tests are about.
 """
 
@@ -19,6 +20,7 @@ elif MODE == "gevent":
 import logging  # noqa: E402  nothing else may be imported before the patching
 import sys  # noqa: E402
 from collections.abc import Iterable  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from flask import Flask, jsonify, request  # noqa: E402
 from flask_socketio import SocketIO  # noqa: E402
@@ -65,17 +67,26 @@ def add_routes(app: Flask, rooms: RoomService, node: NodeSupervisor) -> None:
     def journal(lecture: str):  # type: ignore[no-untyped-def]
         return jsonify([{"seq": e.seq, "type": e.type, **e.body} for e in rooms.entries(lecture)])
 
+    @app.get("/page")
+    def page() -> str:
+        return "<!doctype html><title>page</title><body>"
+
+    @app.post("/token/<lecture>/<participant>/<role>")
+    def token(lecture: str, participant: str, role: str):  # type: ignore[no-untyped-def]
+        signer = URLSafeTimedSerializer(os.environ["SECRET_KEY"], salt="room")
+        return jsonify(token=signer.dumps({"l": lecture, "p": participant, "r": role}))
+
     @app.get("/node")
     def node_pid():  # type: ignore[no-untyped-def]
         return jsonify(pid=node.pid, ready=node.ready())
 
 
 def main(config: Config) -> None:
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=str(Path(__file__).resolve().parents[2] / "static"))
     db, bus, clock = Database(config.database), EventBus(), SystemClock()
     Base.metadata.create_all(db.engine)
     rooms = RoomService(db, bus, clock, config.grace_s)
-    node = NodeSupervisor(config, (sys.executable, "-m", "tests.fake_node"))
+    node = NodeSupervisor(config, (sys.executable, "-m", os.environ.get("TEST_NODE", "tests.fake_node")))
     socketio = SocketIO(app, **socket_options(config))
     broadcast = Broadcast(socketio, words)
     background = Background(socketio.start_background_task, socketio.sleep)

@@ -39,7 +39,8 @@ def free_port() -> int:
 class Server:
     """The process, its address and its log."""
 
-    def __init__(self, mode: str, data_dir: Path) -> None:
+    def __init__(self, mode: str, data_dir: Path, node: str = "tests.fake_node") -> None:
+        self.node = node
         self.mode, self.dir, self.port = mode, data_dir, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = open(data_dir / "server.log", "ab")  # noqa: SIM115  open as long as the server is
@@ -48,7 +49,7 @@ class Server:
     def start(self) -> None:
         env = {
             **os.environ, "SOCKETIO_ASYNC_MODE": self.mode, "DATA_DIR": str(self.dir), "PORT": str(self.port),
-            "SECRET_KEY": SECRET, "MEDIA_PORT": "1", "GRACE_S": "3", "PYTHONWARNINGS": "ignore",
+            "SECRET_KEY": SECRET, "MEDIA_PORT": "0", "TEST_NODE": self.node, "GRACE_S": "3", "PYTHONWARNINGS": "ignore",
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.socket_server"], cwd=ROOT, env=env, stdout=self._log, stderr=self._log
