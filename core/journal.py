@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, Text, select
+from sqlalchemy import BigInteger, Integer, String, Text, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -145,6 +145,20 @@ class Journal:
         begun = select(JournalRow.lecture_id).where(JournalRow.seq == 1, JournalRow.lecture_id.not_in(having))
         with self._db.reading() as session:
             return list(session.scalars(begun.order_by(JournalRow.lecture_id)))
+
+    def lectures_between(self, begun: str, over: str) -> list[str]:
+        """Return the ids of the lectures whose newest entry of the two types is `begun`."""
+        newest = (
+            select(JournalRow.lecture_id, func.max(JournalRow.seq).label("seq"))
+            .where(JournalRow.type.in_((begun, over)))
+            .group_by(JournalRow.lecture_id)
+            .subquery()
+        )
+        still = select(JournalRow.lecture_id).join(
+            newest, (JournalRow.lecture_id == newest.c.lecture_id) & (JournalRow.seq == newest.c.seq)
+        )
+        with self._db.reading() as session:
+            return list(session.scalars(still.where(JournalRow.type == begun).order_by(JournalRow.lecture_id)))
 
     def verify(self, lecture_id: str) -> Fault | None:
         """Walk a lecture's chain.  Returns the first fault, or None when it is whole.

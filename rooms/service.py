@@ -125,6 +125,12 @@ class RoomService:
         """Return the ids of the lectures in the lobby or live."""
         return self._journal.lectures_without("lecture.ended")
 
+    def unfinished(self) -> list[str]:
+        """Return the ids of the lectures that are over but whose recording was never said to be."""
+        on = set(self.active())
+        kept = self._journal.lectures_between("recording.started", "recording.stopped")
+        return [lecture for lecture in kept if lecture not in on]
+
     def labels_of_polls(self, ids: Iterable[str]) -> dict[str, PollWords]:
         """Return the words of polls by id; unknown ids are left out."""
         wanted = list(ids)

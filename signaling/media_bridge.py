@@ -117,6 +117,10 @@ class Rooms(Protocol):
         """Return the lectures in the lobby or live."""
         ...
 
+    def unfinished(self) -> list[str]:
+        """Return the lectures that are over but whose recording was never said to be."""
+        ...
+
     def state(self, lecture: str) -> RoomState:
         """Return a room's folded state."""
         ...
@@ -173,6 +177,11 @@ class MediaBridge:
         self._epoch = self._node.epoch
         for lecture in self._rooms.active():
             self._want(lecture, plan_of(self._rooms.state(lecture)))
+        for lecture in self._rooms.unfinished():  # it ended as the last process did: the node has not heard of it
+            with self._lock:
+                self._desks[lecture] = _Desk()
+            self._want(lecture, plan_of(self._rooms.state(lecture)))
+            self._background.spawn(self._close_later, lecture, ROOM_GIVEN_UP_S)
         self._background.spawn(self._listen)
 
     def stop(self) -> None:

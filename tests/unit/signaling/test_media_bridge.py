@@ -67,6 +67,9 @@ class Rooms:
     def active(self) -> list[str]:
         return ["lec_1"] if self.now.phase in ("lobby", "live") else []
 
+    def unfinished(self) -> list[str]:
+        return ["lec_1"] if self.now.phase == "ended" and self.now.recording else []
+
     def state(self, lecture: str) -> RoomState:
         return self.now
 
@@ -220,3 +223,11 @@ def test_a_closed_room_is_not_made_again_by_a_late_event(lab: Lab) -> None:
     ended = state(seq=4, phase="ended")
     lab.change(ended)
     assert lab.node.calls == []
+
+
+def test_a_class_that_ended_with_the_last_process_is_told_to_the_node_at_the_start(lab: Lab) -> None:
+    lab.rooms.now = state(seq=9, phase="ended").model_copy(update={"recording": True})
+    lab.bridge.start()
+    lab.settle()
+    assert lab.node.calls[0] == "put 9" and "delete room" in lab.node.calls
+    lab.bridge.stop()
