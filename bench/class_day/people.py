@@ -17,6 +17,7 @@ GUEST = "video[data-slot=guest]"
 WAIT_MS = 20_000
 LOOK_MS = 120
 T = TypeVar("T")
+expect.set_options(timeout=WAIT_MS)
 
 
 def mark(name: str) -> str:
