@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, String, Text, func, select
+from sqlalchemy import BigInteger, Integer, String, Text, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -146,19 +146,14 @@ class Journal:
         with self._db.reading() as session:
             return list(session.scalars(begun.order_by(JournalRow.lecture_id)))
 
-    def lectures_between(self, begun: str, over: str) -> list[str]:
-        """Return the ids of the lectures whose newest entry of the two types is `begun`."""
-        newest = (
-            select(JournalRow.lecture_id, func.max(JournalRow.seq).label("seq"))
-            .where(JournalRow.type.in_((begun, over)))
-            .group_by(JournalRow.lecture_id)
-            .subquery()
-        )
-        still = select(JournalRow.lecture_id).join(
-            newest, (JournalRow.lecture_id == newest.c.lecture_id) & (JournalRow.seq == newest.c.seq)
-        )
+    def lectures_with(self, kind: str, since_ms: int) -> list[str]:
+        """Return the ids of the lectures that have an entry of this type at or after a moment.
+
+        since_ms: milliseconds since 1970 UTC.
+        """
+        having = select(JournalRow.lecture_id).where(JournalRow.type == kind, JournalRow.at_ms >= since_ms)
         with self._db.reading() as session:
-            return list(session.scalars(still.where(JournalRow.type == begun).order_by(JournalRow.lecture_id)))
+            return list(session.scalars(having.distinct().order_by(JournalRow.lecture_id)))
 
     def verify(self, lecture_id: str) -> Fault | None:
         """Walk a lecture's chain.  Returns the first fault, or None when it is whole.

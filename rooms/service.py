@@ -32,6 +32,7 @@ from rooms.state import RoomState
 
 log = logging.getLogger(__name__)
 
+LATELY_MS = 24 * 3_600_000
 GRACE_S = 8.0
 RESUME_GRACES = 2  # after our own restart all come back at once, and some browsers wait before they try
 TRIES = 40  # decisions made again because another process wrote first; each time one of them got on
@@ -125,11 +126,9 @@ class RoomService:
         """Return the ids of the lectures in the lobby or live."""
         return self._journal.lectures_without("lecture.ended")
 
-    def unfinished(self) -> list[str]:
-        """Return the ids of the lectures that are over but whose recording was never said to be."""
-        on = set(self.active())
-        kept = self._journal.lectures_between("recording.started", "recording.stopped")
-        return [lecture for lecture in kept if lecture not in on]
+    def ended_lately(self) -> list[str]:
+        """Return the ids of the lectures that ended within the last day."""
+        return self._journal.lectures_with("lecture.ended", to_ms(self._clock.now()) - LATELY_MS)
 
     def labels_of_polls(self, ids: Iterable[str]) -> dict[str, PollWords]:
         """Return the words of polls by id; unknown ids are left out."""

@@ -117,8 +117,8 @@ class Rooms(Protocol):
         """Return the lectures in the lobby or live."""
         ...
 
-    def unfinished(self) -> list[str]:
-        """Return the lectures that are over but whose recording was never said to be."""
+    def ended_lately(self) -> list[str]:
+        """Return the lectures that ended within the last day."""
         ...
 
     def state(self, lecture: str) -> RoomState:
@@ -177,11 +177,8 @@ class MediaBridge:
         self._epoch = self._node.epoch
         for lecture in self._rooms.active():
             self._want(lecture, plan_of(self._rooms.state(lecture)))
-        for lecture in self._rooms.unfinished():  # it ended as the last process did: the node has not heard of it
-            with self._lock:
-                self._desks[lecture] = _Desk()
-            self._want(lecture, plan_of(self._rooms.state(lecture)))
-            self._background.spawn(self._close_later, lecture, ROOM_GIVEN_UP_S)
+        for lecture in self._rooms.ended_lately():  # should it have ended with the last process, the node must hear
+            self._background.spawn(self._close_now, lecture)
         self._background.spawn(self._listen)
 
     def stop(self) -> None:
@@ -325,6 +322,16 @@ class MediaBridge:
             self._node.delete_room(lecture)
         except AppError as error:
             log.warning("room not deleted", extra={"lecture": lecture, "code": error.code})
+
+    def _close_now(self, lecture: str) -> None:
+        """Close a room that should not be there; one that is not there is fine."""
+        until = time.monotonic() + ROOM_GIVEN_UP_S
+        while self._going and time.monotonic() < until:
+            try:
+                self._node.delete_room(lecture)
+                return
+            except AppError:
+                self._background.pause(LONGEST_PAUSE_S)
 
     # ---- events of the node ---------------------------------------------------------------
 

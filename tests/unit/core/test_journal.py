@@ -54,12 +54,12 @@ def test_a_lecture_is_found_by_what_its_journal_lacks(any_db: Database) -> None:
     assert journal.lectures_without("people.counted") == []
 
 
-def test_a_lecture_is_found_by_what_was_begun_and_not_ended(any_db: Database) -> None:
+def test_a_lecture_is_found_by_what_happened_lately(any_db: Database) -> None:
     journal = filled(any_db, 2)
-    journal.append(LECTURE, 2, AT_MS, [("tap.on", {}), ("tap.off", {}), ("tap.on", {}), ("other", {})])
-    filled(any_db, 2, OTHER).append(OTHER, 2, AT_MS, [("tap.on", {}), ("tap.off", {})])
-    assert journal.lectures_between("tap.on", "tap.off") == [LECTURE]
-    assert journal.lectures_between("tap.off", "tap.on") == [OTHER]
+    journal.append(LECTURE, 2, AT_MS, [("lecture.ended", {})])
+    filled(any_db, 2, OTHER).append(OTHER, 2, AT_MS - 5, [("lecture.ended", {})])
+    assert journal.lectures_with("lecture.ended", AT_MS) == [LECTURE]
+    assert journal.lectures_with("lecture.ended", AT_MS - 5) == [LECTURE, OTHER]
 
 
 def test_who_has_not_read_the_last_entry_is_behind_and_writes_nothing(any_db: Database) -> None:

@@ -67,8 +67,8 @@ class Rooms:
     def active(self) -> list[str]:
         return ["lec_1"] if self.now.phase in ("lobby", "live") else []
 
-    def unfinished(self) -> list[str]:
-        return ["lec_1"] if self.now.phase == "ended" and self.now.recording else []
+    def ended_lately(self) -> list[str]:
+        return ["lec_1"] if self.now.phase == "ended" else []
 
     def state(self, lecture: str) -> RoomState:
         return self.now
@@ -225,9 +225,9 @@ def test_a_closed_room_is_not_made_again_by_a_late_event(lab: Lab) -> None:
     assert lab.node.calls == []
 
 
-def test_a_class_that_ended_with_the_last_process_is_told_to_the_node_at_the_start(lab: Lab) -> None:
-    lab.rooms.now = state(seq=9, phase="ended").model_copy(update={"recording": True})
+def test_a_class_that_ended_with_the_last_process_is_closed_at_the_node(lab: Lab) -> None:
+    lab.rooms.now, lab.node.away = state(seq=9, phase="ended"), 2
     lab.bridge.start()
     lab.settle()
-    assert lab.node.calls[0] == "put 9" and "delete room" in lab.node.calls
+    assert lab.node.calls == ["delete room"]
     lab.bridge.stop()
