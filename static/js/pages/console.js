@@ -31,6 +31,7 @@ const room = new LiveRoom({
   tokenUrl: data.tokenUrl,
   root: document,
   onChange: () => paintSoon(),
+  onEvent: ({ event }) => announce(event),
   onSoundBlocked: (blocked) => ($("#sound").hidden = !blocked),
   micOpen: () => !mine.micOff,
 });
@@ -62,6 +63,15 @@ function say(sentence) {
   const notice = h("p.notice.notice-error", { role: "alert" }, sentence);
   $("#notices").append(notice);
   setTimeout(() => notice.remove(), NOTICE_MS);
+}
+
+/**
+ * Tell a screen reader what an eye would notice.
+ * @param {import("../messages.js").RoomEvent} event
+ */
+function announce(event) {
+  if (event.type === "floor.requested") setText($("#announce"), t("{name} raises the hand", { name: nameOf(room.labels, event.participant) }));
+  if (event.type === "floor.granted") setText($("#announce"), t("{name} has the floor", { name: nameOf(room.labels, event.participant) }));
 }
 
 const acts = chair

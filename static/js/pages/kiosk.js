@@ -21,6 +21,7 @@ const THANKS_MS = 10 * 60_000;
 const TEST_BEFORE_MS = 60 * 60_000; // the equipment is tested from an hour before class
 const TEST_AFTER_LOAD_MS = 10 * 60_000; // and for a while after somebody switched the screen on
 const REPORT_EVERY_MS = 2_000;
+const BLIP_MS = 1_000; // a connection that is back sooner was hardly gone
 const POINT_CAMERA = { width: { ideal: 960 }, height: { ideal: 540 }, frameRate: { ideal: 25, max: 30 } };
 
 const data = pageData();
@@ -43,6 +44,7 @@ class Kiosk {
     this.pairedAtMs = 0;
     this.reportedAtMs = 0;
     this.replaced = false;
+    this.offlineSinceMs = Date.now();
     this.painting = 0;
     this.devices = new Devices({
       camera: POINT_CAMERA,
@@ -246,8 +248,9 @@ class Kiosk {
 
   /** @param {string} phase */
   paintLost(phase) {
-    const roomLost = this.room?.status.link === "offline" && phase === "live";
-    const lost = !this.replaced && (roomLost || (this.misses >= 2 && phase !== "starting"));
+    const offline = phase === "live" ? this.room?.status.link === "offline" : this.misses >= 2;
+    if (!offline) this.offlineSinceMs = Date.now();
+    const lost = !this.replaced && phase !== "starting" && Date.now() - this.offlineSinceMs > BLIP_MS;
     $("#lost").hidden = !lost;
     setText($("#lost span"), phase === "live"
       ? t("The connection to the server is lost. It comes back by itself; nobody needs to do anything.")
