@@ -22,9 +22,10 @@ FOLLOWS: dict[Status, frozenset[Status]] = {
 def check_step(now: Status, then: Status) -> bool:
     """Return whether a lecture goes from one status to another; False when it is there already.
 
+    A lecture that was called off in its lobby stays cancelled when its room closes after it.
     Raises Conflict for a step that does not exist.
     """
-    if now == then:
+    if now == then or (now, then) == ("cancelled", "ended"):
         return False
     if then not in FOLLOWS[now]:
         raise Conflict(

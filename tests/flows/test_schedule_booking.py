@@ -123,6 +123,14 @@ def test_a_cancelled_lecture_frees_everything_and_stays_cancelled(school: School
         school.schedules.mark(lecture.id, "open")
 
 
+def test_a_lecture_called_off_in_its_lobby_stays_so_when_the_room_closes(school: School) -> None:
+    lecture = school.lecture(EIGHT)
+    school.schedules.mark(lecture.id, "open")
+    school.schedules.cancel_lecture(lecture.id, school.organiser.id)
+    school.schedules.mark(lecture.id, "ended")
+    assert school.schedules.lecture(lecture.id).status == "cancelled"
+
+
 def test_a_move_keeps_the_uid_raises_the_sequence_and_frees_the_old_time(school: School, told: list[Any]) -> None:
     lecture = school.lecture(EIGHT)
     moved = school.schedules.update_lecture(
