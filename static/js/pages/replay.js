@@ -225,7 +225,7 @@ class ReplayPage {
 
   /** @param {RoomState} state */
   paintPicture(state) {
-    const guest = publisherOf(state.slots.guest?.publication);
+    const guest = state.floor.holder && publisherOf(state.slots.guest?.publication);
     setText(one(this.root, "#who"), guest || state.lecturer ? nameOf(this.labels, guest ?? state.lecturer) : "");
   }
 
