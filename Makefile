@@ -33,7 +33,7 @@ $(S)/venv: | $(S)
 	@touch $@
 
 $(S)/python: requirements.txt | $(S)/venv
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(PY) -m pip install -qq --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(S)/node: package.json package-lock.json .npmrc | $(S)
@@ -50,7 +50,7 @@ $(S)/translations: $(SENTENCES) $(S)/python
 	@touch $@
 
 $(S)/dev: requirements-dev.txt $(S)/python
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PY) -m pip install -qq --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
 $(S)/machine: scripts/need.sh | $(S)
