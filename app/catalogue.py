@@ -24,6 +24,7 @@ def extract() -> dict[str, list[tuple[str, int]]]:
     found: dict[str, list[tuple[str, int]]] = {}
     for folder in PYTHON_FOLDERS:
         _collect(found, folder, [("migrations/**", "ignore"), ("**.py", "python"), ("**/templates/**.html", "jinja2")])
+    _collect(found, "media", [("client.py", "python")])  # the node's own sentences are for its log only
     _collect(found, "static/js", [("**.js", "javascript")])
     return found
 
