@@ -1,13 +1,17 @@
 """The database: engine, declarative base, aware-UTC column, and the two kinds of transaction."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
+
+from core.errors import N_, Unavailable
 
 BUSY_TIMEOUT_MS = 2000  # SQLite only: how long one writer waits for another before it gives up
 
@@ -50,6 +54,7 @@ class Database:
             url = url.replace("postgresql://", "postgresql+psycopg://", 1)
         self.engine: Engine = create_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writing = threading.RLock()
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         if self.is_sqlite:
             _prepare_sqlite(self.engine)
@@ -61,9 +66,17 @@ class Database:
         Keep it short and do no network or file work inside: on SQLite it holds the only write
         lock (BEGIN IMMEDIATE), and under green threads a waiting writer stops everybody.
         """
-        with self._sessions() as session:
-            if self.is_sqlite:
+        if not self.is_sqlite:
+            with self._sessions() as session:
+                yield session
+                session.commit()
+            return
+        # Writers of one process queue here; only other processes are waited for in SQLite itself.
+        with self._writing, self._sessions() as session:
+            try:
                 session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+            except OperationalError as error:
+                raise Unavailable("database.busy", N_("The server is very busy. Please try again.")) from error
             yield session
             session.commit()
 

@@ -1,7 +1,6 @@
 """The timetable: plan, change and cancel lectures, hold what they need. The only SQL on these tables."""
 
 import hmac
-import threading
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
@@ -37,9 +36,6 @@ class ScheduleService(Directory):
         """Use `db` for every transaction, tell `bus` what changed, ask `clock` for the time."""
         super().__init__(db, bus, clock)
         self.pairing = PairingService(db, clock)
-        # A queue within this process: SQLite lets writers try again and again, in no order, until
-        # some of them give up; a green thread that waits here lets the others run meanwhile.
-        self._one_books = threading.Lock()
 
     def device(self, token: str) -> DeviceView | None:
         """Return the paired device of a token, or None for a wrong or revoked one."""
@@ -146,8 +142,8 @@ class ScheduleService(Directory):
     def _write_or_name_the_clash(self, write: Callable[[Session], None], lecture_id: str, draft: LectureDraft) -> None:
         """Do all of it in one transaction while nobody else books."""
         try:
-            with self._one_books, self._db.transaction() as s:
-                if not self._db.is_sqlite:  # there BEGIN IMMEDIATE has already made us the only writer
+            with self._db.transaction() as s:
+                if not self._db.is_sqlite:  # there the transaction has already made us the only writer
                     s.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
                 write(s)
         except IntegrityError:

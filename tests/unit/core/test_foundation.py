@@ -1,6 +1,8 @@
 """The small parts everything stands on: bus, ids, clock, errors, times in the database."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,9 +11,10 @@ from sqlalchemy import text
 
 from core.bus import EventBus
 from core.clock import SystemClock, from_ms, to_ms
-from core.db import Database, UtcDateTime
+from core.db import Base, Database, UtcDateTime
 from core.errors import AppError, Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from core.ids import ALPHABET, new_id
+from core.journal import Journal
 from core.permissions import ACTIONS, ROLES, TABLE, any_may, may, require
 
 
@@ -125,3 +128,24 @@ def test_a_transaction_that_fails_leaves_nothing(any_db: Database) -> None:
         fail()
     with any_db.reading() as session:
         assert session.execute(text("SELECT count(*) FROM scratch")).scalar_one() == 0
+
+
+def test_a_writer_waits_for_the_writers_of_its_own_process_however_many(tmp_path: Path) -> None:
+    """50 at once overran SQLite's busy timeout on a loaded machine: they queue before they reach it."""
+    db = Database(f"sqlite:///{tmp_path / 'busy.sqlite3'}")
+    Base.metadata.create_all(db.engine)
+    journal = Journal(db)
+
+    def write(n: int) -> int:
+        return journal.append(f"lec_{n}", 0, 1, [("written", {})])[0].seq
+
+    with ThreadPoolExecutor(50) as crowd:
+        assert list(crowd.map(write, range(200))) == [1] * 200
+
+
+def test_a_database_held_by_another_process_is_said_to_be_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.db.BUSY_TIMEOUT_MS", 50)
+    one, other = (Database(f"sqlite:///{tmp_path / 'held.sqlite3'}") for _ in range(2))
+    with one.transaction(), pytest.raises(Unavailable) as caught, other.transaction():
+        pass
+    assert caught.value.code == "database.busy"
