@@ -64,3 +64,13 @@ def test_foreign_keys_are_enforced_on_both(empty: Database) -> None:
     schema.upgrade(empty)
     with pytest.raises(IntegrityError), empty.transaction() as session:
         session.add(Topic(id="top_1", course_id="crs_none", position=0, title="x"))
+
+
+@pytest.mark.postgres
+def test_the_database_itself_refuses_a_double_booking(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    schema.upgrade(database)
+    with database.engine.connect() as connection:
+        names = connection.exec_driver_sql("SELECT conname FROM pg_constraint WHERE contype = 'x'").scalars().all()
+    database.engine.dispose()
+    assert "bookings_no_overlap" in names

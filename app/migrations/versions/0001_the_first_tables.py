@@ -277,6 +277,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_lecture_points_point_id'), ['point_id'], unique=False)
 
     # ### end Alembic commands ###
+    if op.get_bind().dialect.name == "postgresql":  # on SQLite one writer at a time looks for clashes itself
+        op.execute("CREATE EXTENSION IF NOT EXISTS btree_gist")
+        op.execute(
+            "ALTER TABLE bookings ADD CONSTRAINT bookings_no_overlap "
+            "EXCLUDE USING gist (resource_id WITH =, tstzrange(starts_at, ends_at) WITH &&)"
+        )
 
 
 def downgrade() -> None:
