@@ -174,11 +174,11 @@ class SegmentClosed(Message):
 
 
 class RecorderState(Message):
-    """The recorder started, ended, or was lost (and is being started again)."""
+    """The recorder started, ended, was lost (and is being started again), or cannot write, or can again."""
 
     type: Literal["recorder.state"] = "recorder.state"
     room: str
-    state: Literal["started", "finished", "lost"]
+    state: Literal["started", "finished", "lost", "stalled", "resumed"]
 
 
 NodeEvent = Annotated[

@@ -23,6 +23,7 @@ BACKLOG = 4 << 20  # bytes waiting for the recorder: about 10 s of the program
 RESTARTS = 10  # per minute; a recorder that dies faster than that has a reason that waiting will not mend
 FINISH_S = 10.0
 LINE = 1 << 16
+UNWRITABLE = ("disk_full", "write_failed")
 
 
 class Recording:
@@ -85,6 +86,11 @@ class Recording:
             self._say(control.RecorderState(room="", state="started"))
         elif "keyframe" in said:
             self._ask(str(said["keyframe"]))
+        elif said.get("problem") in UNWRITABLE:
+            log.error("recording cannot be written", extra={"reason": said["problem"], "detail": said.get("detail")})
+            self._say(control.RecorderState(room="", state="stalled"))
+        elif said.get("solved") in UNWRITABLE:
+            self._say(control.RecorderState(room="", state="resumed"))
         elif "segment" in said:
             self._say(control.SegmentClosed.model_validate({**said["segment"], "room": ""}))  # type: ignore[dict-item]
 

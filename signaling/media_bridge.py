@@ -366,7 +366,7 @@ class MediaBridge:
         if event.state == "lost":
             log.error("recorder was lost", extra={"lecture": event.room})
             return
-        self._tell(self._rooms.recording, event.room, event.state == "started")
+        self._tell(self._rooms.recording, event.room, event.state in ("started", "resumed"))
         if event.state == "finished" and self._rooms.state(event.room).phase == "ended":
             self._background.spawn(self._close_later, event.room, ROOM_KEPT_S)
 

@@ -16,6 +16,7 @@ import * as status from "../views/status.js";
 /** @typedef {import("../messages.js").RoomState} RoomState */
 
 const TILES = 8;
+const RECORDER_STARTS_MS = 5_000;
 const NOTICE_MS = 7_000;
 const data = pageData();
 const chair = ["lecturer", "organiser"].includes(data.role);
@@ -120,6 +121,8 @@ function paintHead(state, now) {
   $("#elapsed-pill").hidden = !live;
   setText($("#elapsed"), live && state.started_ms ? elapsed(now - state.started_ms) : "");
   $("#recording").hidden = !state.recording || !live;
+  // the recorder needs a moment at the start; after it, a class that is not kept is something to know at once
+  $("#not-recording").hidden = !live || state.recording || now - (state.started_ms ?? now) < RECORDER_STARTS_MS;
   setText($("#counts .num"), `${here}/${all}`);
   setText($("#people .num"), number(people));
   setText($("#points-count"), `${here}/${all}`);

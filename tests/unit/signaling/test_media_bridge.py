@@ -209,6 +209,12 @@ def test_node_events_reach_the_room(lab: Lab) -> None:
     assert lab.rooms.told == [("slot", "lec_1", "guest", "bp_a/camera", 40), ("recording", "lec_1", True)]
 
 
+def test_a_recorder_that_cannot_write_is_no_recording(lab: Lab) -> None:
+    for said in ("stalled", "resumed"):
+        lab.bridge.node_event(RecorderState(room="lec_1", state=said))
+    assert lab.rooms.told == [("recording", "lec_1", False), ("recording", "lec_1", True)]
+
+
 def test_a_room_is_closed_when_the_class_and_its_recording_have_ended(lab: Lab) -> None:
     lab.change(state("bp_a", seq=3))
     lab.rooms.now = state("bp_a", seq=4, phase="ended")

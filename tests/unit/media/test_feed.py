@@ -1,0 +1,33 @@
+"""What a recorder says becomes what the web side is told."""
+
+from pathlib import Path
+
+from media import control
+from media.feed import Recording
+
+
+def test_a_recorder_is_understood_and_rubbish_is_not_believed(tmp_path: Path) -> None:
+    asked: list[str] = []
+    told: list[control.Message] = []
+    recording = Recording(tmp_path, asked.append, told.append)
+    segment = {"track": "program", "name": "000000_1_2_0.m4s", "started_ms": 1, "duration_ms": 2}
+    for said in (
+        {"ready": True},
+        {"keyframe": "stage"},
+        {"problem": "unsupported_codec", "detail": "98"},
+        {"problem": "disk_full", "detail": "no space"},
+        {"solved": "disk_full"},
+        {"segment": segment},
+        {"lag_ms": 12, "dropped": 0},
+    ):
+        recording._heard(said)
+    assert asked == ["stage"]
+    assert [m.state for m in told if isinstance(m, control.RecorderState)] == ["started", "stalled", "resumed"]
+    assert told[-1] == control.SegmentClosed(room="", **segment)
+
+
+def test_packets_for_a_recorder_that_is_not_there_are_counted_and_dropped(tmp_path: Path) -> None:
+    recording = Recording(tmp_path, lambda slot: None, lambda message: None)
+    recording.packet("stage", 1.0, b"packet")
+    recording.packet("tile-0", 1.0, b"tiles are not recorded")
+    assert recording.dropped == 1
