@@ -64,13 +64,15 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
     ticker = Ticker(services)
 
-    # the sockets: everybody in the room hears of it, the media node gets the new plan
-    edge = register(socketio, parts, services.bus, broadcast, gettext)
+    edge = register(socketio, parts, broadcast, gettext)
 
     # the one question that a feature asks another inside its own decision: a closing poll's last count
     services.rooms.count_ballots = services.attendance.seal
 
     on = services.bus.subscribe
+    on(RoomChanged, broadcast.room_changed)  # everybody in the room hears of it
+    on(RoomChanged, bridge.room_changed)  # the media node gets the new plan
+    on(RoomChanged, services.attendance.room_changed)  # presence is projected, a closed poll's box sealed
     on(RoomChanged, partial(keep_status, services.schedules))  # the timetable shows what is on
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes

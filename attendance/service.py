@@ -77,14 +77,13 @@ class AttendanceService:
     """Presence, declared people, answers and registers of all lectures."""
 
     def __init__(self, db: Database, bus: EventBus, clock: Clock, rooms: Rooms, schedules: Schedules) -> None:
-        """Follow the rooms' events on `bus`; ask `rooms` and `schedules` for what they own."""
+        """Tell `bus` of new answers; ask `rooms` and `schedules` for what they own; follow rooms by `room_changed`."""
         self._db = db
         self._bus = bus
         self._clock = clock
         self._rooms = rooms
         self._schedules = schedules
         self._journal = Journal(db)
-        bus.subscribe(RoomChanged, self._on_room_changed)
 
     # ---- people ----------------------------------------------------------------------------
 
@@ -261,7 +260,7 @@ class AttendanceService:
             )
             return [_stay(row) for row in session.scalars(rows)]
 
-    def _on_room_changed(self, changed: RoomChanged) -> None:
+    def room_changed(self, changed: RoomChanged) -> None:
         """Follow a room. What is missed here is caught up with the next event, or by `rebuild`."""
         if isinstance(changed.event, PollClosed):
             self.seal(changed.event.poll)

@@ -13,10 +13,8 @@ from flask import request
 from flask_socketio import SocketIO, join_room, leave_room
 from pydantic import ValidationError
 
-from core.bus import EventBus
 from core.config import Config
 from core.errors import N_, AppError, Conflict, Invalid, NotAllowed
-from rooms.events import RoomChanged
 from signaling.broadcast import Broadcast
 from signaling.connections import Connections, Member
 from signaling.frames import MAX_FRAME, Gate, StrictPacket
@@ -46,10 +44,8 @@ def socket_options(config: Config) -> dict[str, Any]:
     }
 
 
-def register(
-    socketio: SocketIO, parts: Parts, bus: EventBus, broadcast: Broadcast, translate: Callable[[str], str] = str
-) -> "Edge":
-    """Take the requests of a SocketIO server, and tell its rooms what happens in them.
+def register(socketio: SocketIO, parts: Parts, broadcast: Broadcast, translate: Callable[[str], str] = str) -> "Edge":
+    """Take the requests of a SocketIO server.
 
     socketio: already bound to the application; translate: gettext in the language of the request.
     Returns the edge; nothing else needs to be done with it.
@@ -58,8 +54,6 @@ def register(
     Gate(socketio.server)  # type: ignore[attr-defined]
     socketio.on_event("*", edge.receive)
     socketio.on_event("disconnect", edge.disconnected)
-    bus.subscribe(RoomChanged, broadcast.room_changed)
-    bus.subscribe(RoomChanged, parts.media.room_changed)
     return edge
 
 

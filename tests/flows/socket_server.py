@@ -33,6 +33,7 @@ from core.config import Config, from_environment  # noqa: E402
 from core.db import Base, Database  # noqa: E402
 from core.errors import N_, NotAllowed  # noqa: E402
 from media.client import MediaClient  # noqa: E402
+from rooms.events import RoomChanged  # noqa: E402
 from rooms.service import RoomService  # noqa: E402
 from signaling.broadcast import Broadcast  # noqa: E402
 from signaling.connections import TokenClaims  # noqa: E402
@@ -95,7 +96,9 @@ def main(config: Config) -> None:
         lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch),
     )  # fmt: skip
     parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock)
-    edge = register(socketio, parts, bus, broadcast, translate)
+    edge = register(socketio, parts, broadcast, translate)
+    bus.subscribe(RoomChanged, broadcast.room_changed)
+    bus.subscribe(RoomChanged, bridge.room_changed)
     add_routes(app, rooms, node)
 
     def sweep() -> None:

@@ -9,7 +9,7 @@ from attendance.service import AttendanceService, BallotsChanged
 from core.bus import EventBus
 from core.db import Base, Database
 from core.errors import AppError, Conflict, Invalid, NotFound
-from rooms.events import ParticipantJoined, ParticipantLeft, SlotSwitched
+from rooms.events import ParticipantJoined, ParticipantLeft, RoomChanged, SlotSwitched
 from tests.fakes import FakeClock
 from tests.unit.attendance.plain_room import LAI_CHAU, LECTURE, MAIN, OPERATOR, QUANG_TRI, PlainRoom, PlainTimetable
 from tests.unit.attendance.test_presence import histories
@@ -22,6 +22,7 @@ class Class:
         self.clock, self.bus = FakeClock(), EventBus()
         self.room = PlainRoom(db, self.bus, self.clock)
         self.attendance = AttendanceService(db, self.bus, self.clock, self.room, PlainTimetable())
+        self.bus.subscribe(RoomChanged, self.attendance.room_changed)
         self.heard: list[BallotsChanged] = []
         self.bus.subscribe(BallotsChanged, self.heard.append)
 
