@@ -88,6 +88,4 @@ def role_of(lecture: LectureView, person: Person | Nobody) -> Literal["lecturer"
 
 
 def _watches(lecture: LectureView, person: Person | Nobody) -> bool:
-    schedules = services().schedules
-    own = schedules.organisations_below(person.org_id) if person.org_id else set()
-    return bool(own & schedules.organisations_of_lecture(lecture.id))
+    return person.org_id in services().schedules.organisations_of_lecture(lecture.id)

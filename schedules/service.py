@@ -18,7 +18,7 @@ from schedules.conflicts import BookingClash, Clash, Hold, find_clashes, name_cl
 from schedules.directory_service import Directory, found, new_key
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
 from schedules.lifecycle import OVERRUN, check_draft, check_editable, check_step
-from schedules.models import Booking, BridgePoint, Course, Equipment, Lecture, LecturePoint, Topic, User
+from schedules.models import Booking, BridgePoint, Course, Equipment, Lecture, LecturePoint, Organisation, Topic, User
 from schedules.pairing_service import PairingService
 from schedules.records import DeviceView, LectureDraft, LectureView, ResourceKind, Status
 
@@ -231,12 +231,21 @@ class ScheduleService(Directory):
         return (current[0] if current else None), (following[0] if following else None)
 
     def organisations_of_lecture(self, lecture_id: str) -> set[str]:
-        """Return the organisations that take part: of the lecturer, and of every point."""
+        """Return the organisations that take part, of the lecturer and of every point, and all above them."""
         with self._db.reading() as s:
             row = found(s, Lecture, lecture_id)
             points = [place.point_id for place in row.places]
+            lecturers_org = s.get_one(User, row.lecturer_id).org_id
             taking_part = set(s.scalars(select(BridgePoint.org_id).where(BridgePoint.id.in_(points))))
-            return taking_part | {s.get_one(User, row.lecturer_id).org_id}
+            parents = dict(s.execute(select(Organisation.id, Organisation.parent_id)).all())
+        climbing: list[str | None] = [*taking_part, lecturers_org]
+        reached: set[str] = set()
+        while climbing:
+            org_id = climbing.pop()
+            if org_id is not None and org_id not in reached:
+                reached.add(org_id)
+                climbing.append(parents[org_id])
+        return reached
 
     # ---- calendars ----
 
