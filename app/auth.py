@@ -93,7 +93,7 @@ def load_person(kept: str) -> Person | None:
 
 def load_device() -> None:
     """Put the paired device of this request into `g.device`, or None."""
-    token = request.cookies.get(DEVICE_COOKIE)
+    token = None if request.endpoint == "static" else request.cookies.get(DEVICE_COOKIE)
     g.device = services().schedules.device(token) if token else None
 
 

@@ -96,14 +96,6 @@ class Directory:
             stack.extend((child, depth + 1) for child in reversed(children.get(row.id, [])))
         return ordered
 
-    def organisations_below(self, org_id: str) -> set[str]:
-        """Return an organisation and everything below it."""
-        below: set[str] = set()
-        for view in self.organisations():
-            if view.id == org_id or view.parent_id in below:
-                below.add(view.id)
-        return below
-
     # ---- people ----
 
     def add_user(self, new: NewUser) -> UserView:
