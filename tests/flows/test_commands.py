@@ -1,6 +1,7 @@
 """The operator's commands, each as a process of its own."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,16 +19,23 @@ def run(tmp_path: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.fixture
-def installation(tmp_path: Path) -> Path:
-    """A fresh installation with the demo."""
-    made = run(tmp_path, "init-db", "--demo-when-new")
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The data of a first start with the demo, and what it said."""
+    folder = tmp_path_factory.mktemp("installation")
+    made = run(folder, "init-db", "--demo-when-new")
     assert made.returncode == 0, made.stderr
-    return tmp_path
+    return folder, made.stdout
 
 
-def test_a_first_start_makes_the_demo_and_says_how_to_get_in(tmp_path: Path) -> None:
-    said = run(tmp_path, "init-db", "--demo-when-new").stdout
+@pytest.fixture
+def installation(first_start: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of it for one test."""
+    return Path(shutil.copytree(first_start[0], tmp_path / "data"))
+
+
+def test_a_first_start_makes_the_demo_and_says_how_to_get_in(first_start: tuple[Path, str]) -> None:
+    said = first_start[1]
     assert "giangvien" in said and "tochuc" in said and "kythuat1" in said
     assert "/kiosk" in said and "/console" in said
 
