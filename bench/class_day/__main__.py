@@ -89,6 +89,7 @@ def run(day: Day, report: Report) -> None:
         ("a poll is answered", day.poll),
         ("the media node is killed", day.kill_node),
         ("the web process is killed", day.kill_web),
+        ("a learner comes", after.expect),
         ("the lecturer ends the class", day.end),
         ("the replay is watched", after.replay),
         ("a chapter is chosen", after.chapters),

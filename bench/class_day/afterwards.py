@@ -55,11 +55,14 @@ class Afterwards:
         self.day, self.report = day, report
         self.viewer: Viewer
 
+    def expect(self) -> None:
+        """A learner signs in while the class is still on."""
+        self.viewer = Viewer(self.day.desk, self.day.product.url, watching=True)
+        self.viewer.log_in("hocvien")
+
     def replay(self) -> None:
         """An enrolled learner opens the replay at once: it plays, from the recording, with the class's clock."""
         day, report = self.day, self.report
-        self.viewer = Viewer(day.desk, day.product.url, watching=True)
-        self.viewer.log_in("hocvien")
         self.viewer.open(day.lecture)
         page = self.viewer.page
         page.locator(REPLAY).wait_for()

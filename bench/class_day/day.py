@@ -27,7 +27,7 @@ BROWSERS_MAX = 2  # processes for kiosks, which share them: each has a sound eng
 STEADY_S = 4.0  # how long an undisturbed picture is watched
 FLOOR_S = 5.0  # how long somebody speaks
 SILENT_MS = 1500  # no picture of somebody for this long: they are not forwarded
-STALL_MS = 1500  # an undisturbed picture never stands still for this long
+STALL_MS = 3000  # an undisturbed picture never stands still for this long, even on a busy machine
 
 
 class Day:
@@ -319,7 +319,8 @@ class Day:
         speaker = self.kiosks[-1]
         self.product.kill_web()
         killed = now_ms()
-        self.product.wait_ready(30)
+        self.product.wait_ready(60)
+        self.report.details["web_ready_ms"] = round(now_ms() - killed)
         button = f"{mark('grant')}[data-point={speaker.point}]"
 
         def hand_arrives() -> bool:
