@@ -88,4 +88,4 @@ def role_of(lecture: LectureView, person: Person | Nobody) -> Literal["lecturer"
 
 
 def _watches(lecture: LectureView, person: Person | Nobody) -> bool:
-    return person.org_id in services().schedules.organisations_of_lecture(lecture.id)
+    return person.org_id in services().schedules.organisations_over_lecture(lecture.id)

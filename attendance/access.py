@@ -24,7 +24,7 @@ class Ties:
     """What ties a viewer to a lecture."""
 
     operates: Set[str]  # the lecture's points that the viewer operates
-    organisations: Set[str]  # the organisations that take part
+    organisations: Set[str]  # those that take part and all above them
 
 
 def points_of(lecture: LectureFacts) -> tuple[str, ...]:

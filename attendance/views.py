@@ -40,8 +40,8 @@ class Timetable(Schedules, Protocol):
         """Return whether this person is the operator of this point."""
         ...
 
-    def organisations_of_lecture(self, lecture_id: str, /) -> set[str]:
-        """Return the organisations that take part."""
+    def organisations_over_lecture(self, lecture_id: str, /) -> set[str]:
+        """Return the organisations that take part and all above them."""
         ...
 
 
@@ -282,7 +282,7 @@ def _ties(lecture: LectureFacts) -> Ties:
     timetable = _timetable()
     return Ties(
         operates={point for point in points_of(lecture) if timetable.operates(current_user.id, point)},
-        organisations=timetable.organisations_of_lecture(lecture.id),
+        organisations=timetable.organisations_over_lecture(lecture.id),
     )
 
 

@@ -23,6 +23,7 @@ class Ties:
 
     lecturer_id: str
     organisations: Set[str]  # those that took part
+    organisations_over: Set[str]  # and all above them
     is_enrolled: bool  # in the lecture's course
 
 
@@ -30,7 +31,7 @@ def may_watch(viewer: Viewer, ties: Ties) -> bool:
     """Return whether this person may see this lecture's replay.
 
     Admins and organisers see all; everybody else those they taught, are enrolled for, or that their
-    organisation took part in.
+    organisation took part in; an observer also those that an organisation below theirs took part in.
     """
     roles = {role for role in viewer.roles if may(role, "replay.view")}
     return bool(roles) and (
@@ -38,6 +39,7 @@ def may_watch(viewer: Viewer, ties: Ties) -> bool:
         or viewer.id == ties.lecturer_id
         or ties.is_enrolled
         or viewer.org_id in ties.organisations
+        or ("observer" in roles and viewer.org_id in ties.organisations_over)
     )
 
 

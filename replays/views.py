@@ -41,6 +41,10 @@ class Timetable(Protocol):
         """Return the organisations that take part."""
         ...
 
+    def organisations_over_lecture(self, lecture_id: str, /) -> set[str]:
+        """Return the organisations that take part and all above them."""
+        ...
+
     def enrolled(self, user_id: str, course_id: str, /) -> bool:
         """Return whether a person is on a course's roster."""
         ...
@@ -151,6 +155,7 @@ def _allowed(viewer: Viewer, lecture: Lecture) -> bool:
         ties = Ties(
             lecturer_id=lecture.lecturer_id,
             organisations=timetable.organisations_of_lecture(lecture.id),
+            organisations_over=timetable.organisations_over_lecture(lecture.id),
             is_enrolled=timetable.enrolled(viewer.id, lecture.course_id),
         )
         answer = may_watch(viewer, ties)

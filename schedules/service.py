@@ -231,14 +231,18 @@ class ScheduleService(Directory):
         return (current[0] if current else None), (following[0] if following else None)
 
     def organisations_of_lecture(self, lecture_id: str) -> set[str]:
-        """Return the organisations that take part, of the lecturer and of every point, and all above them."""
+        """Return the organisations that take part: of the lecturer, and of every point."""
         with self._db.reading() as s:
             row = found(s, Lecture, lecture_id)
             points = [place.point_id for place in row.places]
-            lecturers_org = s.get_one(User, row.lecturer_id).org_id
             taking_part = set(s.scalars(select(BridgePoint.org_id).where(BridgePoint.id.in_(points))))
-            parents = dict(s.execute(select(Organisation.id, Organisation.parent_id)).all())
-        climbing: list[str | None] = [*taking_part, lecturers_org]
+            return taking_part | {s.get_one(User, row.lecturer_id).org_id}
+
+    def organisations_over_lecture(self, lecture_id: str) -> set[str]:
+        """Return the organisations that take part and all above them: whose observers may look."""
+        with self._db.reading() as s:
+            parents = {row.id: row.parent_id for row in s.execute(select(Organisation.id, Organisation.parent_id))}
+        climbing: list[str | None] = list(self.organisations_of_lecture(lecture_id))
         reached: set[str] = set()
         while climbing:
             org_id = climbing.pop()

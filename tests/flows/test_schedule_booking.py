@@ -263,11 +263,12 @@ def test_postgresql_itself_refuses_an_overlap_from_a_writer_who_did_not_look(
         db.engine.dispose()
 
 
-def test_organisations_above_those_that_take_part_see_the_lecture_too(school: School, clock: FakeClock) -> None:
+def test_organisations_above_those_that_take_part_are_over_the_lecture(school: School, clock: FakeClock) -> None:
     schedules = school.schedules
     ministry = schedules.add_organisation("Bộ Nội vụ")
     schedules.move_organisation(school.province, ministry)
     elsewhere = schedules.add_organisation("Tỉnh Lai Châu", ministry)
-    taking_part = schedules.organisations_of_lecture(school.lecture(clock.now()).id)
-    assert taking_part == {ministry, school.province, school.centre}
-    assert elsewhere not in taking_part
+    lecture = school.lecture(clock.now()).id
+    assert schedules.organisations_of_lecture(lecture) <= {school.province, school.centre}
+    assert schedules.organisations_over_lecture(lecture) == {ministry, school.province, school.centre}
+    assert elsewhere not in schedules.organisations_over_lecture(lecture)

@@ -5,8 +5,9 @@ import pytest
 from core.permissions import Role
 from replays.access import Decisions, Ties, Viewer, may_watch
 
-TAUGHT = Ties(lecturer_id="usr_teacher", organisations={"org_a", "org_b"}, is_enrolled=False)
-ENROLLED = Ties(lecturer_id="usr_teacher", organisations={"org_a", "org_b"}, is_enrolled=True)
+OVER = {"org_a", "org_b", "org_province"}
+TAUGHT = Ties(lecturer_id="usr_teacher", organisations={"org_a", "org_b"}, organisations_over=OVER, is_enrolled=False)
+ENROLLED = Ties(lecturer_id="usr_teacher", organisations={"org_a", "org_b"}, organisations_over=OVER, is_enrolled=True)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,8 @@ ENROLLED = Ties(lecturer_id="usr_teacher", organisations={"org_a", "org_b"}, is_
         ({"learner"}, "usr_1", "org_a", TAUGHT, True),  # of an organisation that took part
         ({"learner"}, "usr_1", "org_c", TAUGHT, False),
         ({"observer"}, "usr_1", "org_c", TAUGHT, False),
+        ({"observer"}, "usr_1", "org_province", TAUGHT, True),  # whose centres took part
+        ({"learner"}, "usr_1", "org_province", TAUGHT, False),
         ({"lecturer"}, "usr_teacher", "org_c", TAUGHT, True),
         ({"lecturer"}, "usr_other", "org_c", TAUGHT, False),
         ({"operator"}, "usr_1", "org_b", TAUGHT, True),
