@@ -75,6 +75,7 @@ class Product:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        _prefer(self._parent.pid)
         self.wait_ready(READY_S)
 
     def wait_ready(self, timeout_s: float) -> None:
@@ -162,6 +163,14 @@ class Product:
             raise RuntimeError(f"{len(pids)} processes of this run have {part} in their command")
         _kill(pids[0])
         return pids[0]
+
+
+def _prefer(pid: int) -> None:
+    """Let the server go before the browsers that share its machine here: it would have one of its own."""
+    try:
+        os.setpriority(os.PRIO_PROCESS, pid, -10)
+    except PermissionError:
+        pass  # only root may
 
 
 def free_port(kind: socket.SocketKind) -> int:

@@ -46,7 +46,7 @@ def found(services: Services, points: int) -> dict[str, Any]:
     halls = []
     for number, name in enumerate(HALLS[:points], 1):
         org = schedules.add_organisation(f"Trung tâm Chính trị {name}", province)
-        point = schedules.add_point(f"Điểm cầu {name}", org, name, 60 + 10 * number)
+        point = schedules.add_point(f"Trung tâm Chính trị {name}", org, name, 60 + 10 * number)
         operator = person(f"vanhanh{number}", f"Trần Quốc {name}", "operator", org)
         schedules.set_operators(point.id, [operator])
         halls.append({"point": point.id, "name": point.name, "operator": f"vanhanh{number}"})
