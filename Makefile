@@ -44,7 +44,7 @@ $(S)/vendor: scripts/vendor.mjs $(S)/node
 	node scripts/vendor.mjs
 	@touch $@
 
-SENTENCES := $(shell find app attendance core replays rooms schedules signaling static/js -name '*.py' -o -name '*.html' -o -name '*.po' -o -name '*.js' 2>/dev/null)
+SENTENCES := $(shell find app attendance core media replays rooms schedules signaling static/js -name '*.py' -o -name '*.html' -o -name '*.po' -o -name '*.js' 2>/dev/null)
 $(S)/translations: $(SENTENCES) $(S)/python
 	@$(PY) -m app.catalogue compile
 	@touch $@

@@ -106,6 +106,7 @@ class Edge:
         except Exception:
             leave_room(claims.lecture)
             self.connections.remove(connection)
+            self._parts.rooms.disconnected(claims.lecture, claims.participant, connection)
             raise
         if result.replaced_connection and result.replaced_connection != connection:
             self._replace(result.replaced_connection)
