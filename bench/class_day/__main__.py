@@ -23,7 +23,14 @@ FOR_DOCS = ("console-floor", "kiosk-guest", "kiosk-poll", "phone", "timetable", 
 def main() -> int:
     """Hold the day.  Returns the exit status: 0 when nothing was missing."""
     parser = argparse.ArgumentParser(prog="python -m bench.class_day", description="Hold one class day for real.")
-    parser.add_argument("--points", type=int, default=3, choices=range(1, 17), metavar="1..16")
+    parser.add_argument(
+        "--points",
+        type=int,
+        default=3,
+        choices=range(2, 17),
+        metavar="2..16",
+        help="joining halls; two, so that one can see the other",
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="folder for screenshots and logs")
     parser.add_argument("--images", type=Path, help="also put the pictures for the documentation into this folder")
     given = parser.parse_args()
