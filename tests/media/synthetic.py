@@ -43,9 +43,7 @@ class Camera:
         }  # fmt: skip
 
     def packets(self, media_s: float, luma: int, *, key: bool = False) -> list[Sent]:
-        picture = av.VideoFrame(self._codec.width, self._codec.height, "yuv420p")
-        for plane, level in zip(picture.planes, (luma, 128, 128), strict=True):
-            plane.update(bytes([level]) * plane.buffer_size)
+        picture = self._picture(luma)
         picture.pts = self._n * 90_000 // FPS
         picture.time_base = Fraction(1, 90_000)
         if key or not self._n:
@@ -57,6 +55,12 @@ class Camera:
             Sent(self.slot, media_s, self._rtp(payload, picture.pts, marker=i == len(payloads) - 1))
             for i, payload in enumerate(payloads)
         ]
+
+    def _picture(self, luma: int) -> av.VideoFrame:
+        picture = av.VideoFrame(self._codec.width, self._codec.height, "yuv420p")
+        for plane, level in zip(picture.planes, (luma, 128, 128), strict=True):
+            plane.update(bytes([level]) * plane.buffer_size)
+        return picture
 
     def _rtp(self, payload: bytes, timestamp: int, *, marker: bool) -> bytes:
         self._seq = (self._seq + 1) & 0xFFFF
