@@ -9,6 +9,7 @@ from dataclasses import dataclass
 IDR, SPS, PPS = 5, 7, 8
 STAP_A, FU_A = 24, 28
 START_CODE = b"\x00\x00\x00\x01"
+MAX_SIDE = 16_880  # luma samples: the longest side of any level, ITU-T H.264 table A-1 (sqrt(8 * MaxFS) macroblocks)
 # Profiles whose SPS carries chroma format and scaling lists, ITU-T H.264 section 7.3.2.1.1.
 HIGH_PROFILES = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 
@@ -36,6 +37,8 @@ def nals_of_payloads(payloads: Iterable[bytes]) -> list[bytes]:
     nals: list[bytes] = []
     growing: bytearray | None = None
     for payload in payloads:
+        if not payload:
+            raise BadStream("an empty payload")
         kind = payload[0] & 31
         if kind == FU_A:
             growing = _grow(growing, payload, nals)
@@ -163,8 +166,8 @@ def picture_of(sps: bytes) -> Picture:
         unit_y = (2 if chroma == 1 else 1) * (2 - frames_only)
         width -= unit_x * (bits.unsigned() + bits.unsigned())
         height -= unit_y * (bits.unsigned() + bits.unsigned())
-    if width <= 0 or height <= 0:
-        raise BadStream("a picture without size")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise BadStream("a picture of impossible size")
     return Picture(width, height, f"avc1.{sps[1:4].hex().upper()}")
 
 
