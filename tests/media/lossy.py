@@ -9,9 +9,10 @@ import itertools
 import math
 import random
 import re
+import struct
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ START_S = 1_772_416_800.0  # Monday 2 March 2026, 09:00 in Vietnam
 TICK_S, SLOW_TICKS = 0.02, 25  # as media/node.py does it
 HISTORY = 1000  # packets a browser keeps for retransmission
 MIC, CAMERA, CAMERA_RTX = 11, 21, 22  # SSRCs of every publisher
+SEQ_AND_TIME = struct.Struct("!HL")
 OPUS_PT, H264_PT, RTX_PT = 111, 96, 97
 
 
@@ -103,15 +105,34 @@ class Line:
 class LineFanOut:
     """Encrypts with each viewer's real session and hands the packet to the viewer's line."""
 
-    def __init__(self, send: Callable[[bytes, Any], None]) -> None:
-        self._send = send
-        self.sent = self.dropped = 0
+    def __init__(self) -> None:
+        self.sent = self.sent_bytes = self.dropped = 0
 
-    def send(self, packet: bytes, viewers: list[Any]) -> None:
+    def send(self, packet: bytes, viewers: Iterable[Any], *, video: bool = True) -> None:
         for viewer in viewers:
-            if viewer.target is not None and viewer.outbound is not None:
-                self._send(viewer.outbound.protect(bytes(packet)), viewer.target.address)
-                self.sent += 1
+            if viewer.target is None or viewer.outbound is None:
+                continue
+            own = bytearray(packet)
+            if viewer.shift is not None:
+                seq, timestamp = SEQ_AND_TIME.unpack_from(own, 2)
+                SEQ_AND_TIME.pack_into(own, 2, (seq + viewer.shift[0]) & 0xFFFF, (timestamp + viewer.shift[1]) & 0xFFFFFFFF)
+            viewer.target.send(viewer.outbound.protect(bytes(own)), video=video)
+            self.sent += 1
+
+
+class LineSocket:
+    """Stands where the node's UDP socket does: what is sent goes down the participants' lines."""
+
+    def __init__(self, peers: dict[Any, "Peer"]) -> None:
+        self._peers = peers
+
+    def fileno(self) -> int:
+        return -1
+
+    def sendto(self, data: bytes, address: Any) -> None:
+        peer = self._peers.get(address)
+        if peer is not None:
+            peer.down.send(data, peer.receive)
 
 
 class Class:
@@ -122,9 +143,9 @@ class Class:
         self.queue: list[Any] = []
         self.peers: dict[Any, Peer] = {}
         self.events: list[control.Message] = []
-        self.port = Port("127.0.0.1", 0, ("127.0.0.1",))
-        self.port.send = self._deliver  # type: ignore[method-assign]
-        self.port.fanout = LineFanOut(self._deliver)  # type: ignore[assignment]
+        self.socket = LineSocket(self.peers)
+        self.port = Port(("127.0.0.1",), 0, ("127.0.0.1",))  # its own sockets stay silent
+        self.port.fanout = LineFanOut()  # type: ignore[assignment]
         self.room = Room("lec_memory", self.port, folder, self.events.append)
         self._ticks = 0
         self._next_tick = clock.now + TICK_S
@@ -137,11 +158,6 @@ class Class:
 
     def viewer(self, name: str, slots: list[str]) -> "Viewer":
         return Viewer(self, name, slots)
-
-    def _deliver(self, data: bytes, address: Any) -> None:
-        peer = self.peers.get(address)
-        if peer is not None:
-            peer.down.send(data, peer.receive)
 
     def run(self, seconds: float) -> None:
         """Let that much time pass: deliver what is due, tick as the node does."""
@@ -173,7 +189,7 @@ class Class:
         for peer in list(self.peers.values()):
             peer.dtls.close()
         self.room.close()
-        self.port.socket.close()
+        self.port.sockets.close()
 
 
 class Peer:
@@ -226,7 +242,7 @@ class Peer:
         )
 
     def send(self, data: bytes) -> None:
-        self.up.send(data, lambda data: self.where.port.datagram(data, self.address))
+        self.up.send(data, lambda data: self.where.port.datagram(data, self.where.socket, self.address))
 
     def send_rtcp(self, packet: bytes) -> None:
         self.send(self.dtls.outbound.protect_rtcp(packet))
