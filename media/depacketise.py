@@ -12,6 +12,8 @@ from media.rtp import Incoming, starts_key_frame
 
 REORDER_S = 0.2  # a retransmission takes one round trip and a NACK: 150 ms covers a 3G uplink
 REORDER_PACKETS = 512  # about 2 s of 720p: more than that behind one gap is loss
+FRAME_PACKETS = 2048  # 2.4 MB: a key frame of 1080p at full quality has about 200
+FRAME_SETS = 8  # parameter sets in one frame; browsers send two
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,8 @@ class Depacketiser:
         self._parts.append(packet)
         if packet.marker:
             self._close()
+        elif len(self._parts) > FRAME_PACKETS:  # a picture without an end would fill the memory
+            self._parts, self._whole = self._parts[:1], False
 
     def _close(self) -> None:
         parts, whole = self._parts, self._whole
@@ -127,13 +131,24 @@ class Depacketiser:
             return
         self._emit(parts[0].media_s, nals)
 
+    def _remember(self, nals: tuple[bytes, ...]) -> None:
+        """Keep the newest parameter sets of each kind, SPS first: a frame may bring one kind alone."""
+        new = avc.parameter_sets(nals)[:FRAME_SETS]
+        kept: list[bytes] = []
+        for kind in (avc.SPS, avc.PPS):
+            kept += [nal for nal in new if nal[0] & 31 == kind] or [
+                nal for nal in self._parameters if nal[0] & 31 == kind
+            ]
+        self._parameters = tuple(kept)
+
     def _emit(self, media_s: float, nals: tuple[bytes, ...]) -> None:
-        self._parameters = avc.parameter_sets(nals) or self._parameters
+        self._remember(nals)
         key = avc.is_key(nals)
-        if key and not self._parameters:
+        if key and {nal[0] & 31 for nal in self._parameters} != {avc.SPS, avc.PPS}:
+            self.needs_key = True  # nothing to decode it with
             return
-        if key and not avc.parameter_sets(nals):
-            nals = self._parameters + nals
+        if key and avc.parameter_sets(nals) != self._parameters:
+            nals = self._parameters + tuple(nal for nal in nals if nal[0] & 31 not in (avc.SPS, avc.PPS))
         if self.needs_key and not key:
             return
         if not key and all(nal[0] & 31 in (avc.SPS, avc.PPS) for nal in nals):

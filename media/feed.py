@@ -23,6 +23,7 @@ BACKLOG = 4 << 20  # bytes waiting for the recorder: about 10 s of the program
 RESTARTS = 10  # per minute; a recorder that dies faster than that has a reason that waiting will not mend
 FINISH_S = 10.0
 LINE = 1 << 16
+LATE_S, EARLY_S = 10.0, 1.0  # further from its arrival no capture time can be: the publisher's clock is wrong, or lies
 UNWRITABLE = ("disk_full", "write_failed")
 
 
@@ -95,7 +96,14 @@ class Recording:
             self._say(control.SegmentClosed.model_validate({**said["segment"], "room": ""}))  # type: ignore[dict-item]
 
     def packet(self, slot: str, captured_at: float, packet: bytes) -> None:
-        """Give the recorder one plaintext packet of a slot; dropped when it cannot keep up."""
+        """Give the recorder one plaintext packet of a slot; dropped when it cannot keep up.
+
+        captured_at: seconds since 1970, as far as the publisher's reports tell; one that cannot be is
+        replaced by the present, because a picture of tomorrow would hold up all that come after it.
+        """
+        now = time.time()
+        if not now - LATE_S <= captured_at <= now + EARLY_S:
+            captured_at = now
         if slot in control.HALL_SLOTS:
             self._send(frames.pack(frames.RTP, control.HALL_SLOTS.index(slot), captured_at, packet))
 

@@ -20,7 +20,9 @@ from media.segment_store import SegmentStore
 from media.takes import VIDEO_HZ, SoundEncoder, Take, black_key_frame
 
 HORIZON_S = 0.6
+FAR_S = 60.0  # a capture time this far from the arrival is not believed: one packet must not stop the line
 CUT_S = 1.8  # a key frame this long after the last cut begins a segment; they are asked for every 2 s
+MIN_TAKE_S = 1.0  # a source whose parameters change faster (browsers' do not) is frozen, not given a file for each
 VIDEO_SLOTS = ("stage", "guest", "screen")
 PT_H264, PT_OPUS = 96, 111
 
@@ -53,6 +55,8 @@ class Writer:
         self._store = store
         self._on_segment = on_segment
         self._take: Take | None = None
+        self._take_s = -MIN_TAKE_S  # when the newest take began
+        self._frozen = False  # pictures are left out until a key frame that may be written
         self._next_take = store.next_take
         self._frames: deque[Frame] = deque()
         self._sound: deque[tuple[float, bytes, int]] = deque()
@@ -78,7 +82,7 @@ class Writer:
         while self._sound and self._take is not None:
             at, data, pts = self._sound.popleft()
             if at < end_s:
-                self._take.audio(data, pts)
+                self._hear(data, pts)
         self._close_take(end_s)
 
     def _step(self, following_s: float, *, last: bool = False) -> bool:
@@ -86,14 +90,13 @@ class Writer:
         frame = self._frames[0]
         while self._sound and self._sound[0][0] < frame.media_s:
             _, data, pts = self._sound.popleft()
-            if self._take is not None:
-                self._take.audio(data, pts)
+            self._hear(data, pts)
         if not self._sound and not last:
             return False
         self._frames.popleft()
         if frame.is_key:
-            self._begin(frame)
-        if self._take is not None:
+            self._frozen = not self._begin(frame)
+        if self._take is not None and not self._frozen:
             self._mux(self._take, frame, following_s)
         return True
 
@@ -103,35 +106,52 @@ class Writer:
         try:
             take.video(frame, pts, max(self._ticks(following_s) - pts, 1))
         except FFmpegError:
-            # What a publisher sends is not trusted: this take ends here, its next key frame begins another.
-            self.unusable += 1
-            self._open.clear()
-            self._take = None
+            self._give_up()
+
+    def _hear(self, data: bytes, pts: int) -> None:
+        try:
+            if self._take is not None:
+                self._take.audio(data, pts)
+        except FFmpegError:  # a take whose pictures could not be begun takes no sound either
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """End a take that the muxer refused: what a publisher sends is not trusted; a key frame begins another."""
+        self.unusable += 1
+        self._open.clear()
+        self._take = None
 
     def _ticks(self, media_s: float) -> int:
         return round((media_s - self._origin_s) * VIDEO_HZ)
 
-    def _begin(self, frame: Frame) -> None:
-        """Start a take or a segment at a key frame, if it is time."""
+    def _begin(self, frame: Frame) -> bool:
+        """Start a take or a segment at a key frame, if it is time; returns whether it may be written."""
         if self._take is None or frame.parameters != self._take.parameters:
+            if frame.media_s - self._take_s < MIN_TAKE_S:
+                return False
+            self._take_s = frame.media_s
             self._close_take(frame.media_s)
             try:
                 self._take = Take(self._next_take, frame.parameters, self._store.keep_init, self._fragment)
             except avc.BadStream:
                 self.unusable += 1
-                return
+                return False
             self._next_take += 1
             self._open.append(_Open(frame.media_s, self._take.number))
         elif frame.media_s - self._open[-1].start_s >= CUT_S:
             self._open[-1].end_s = frame.media_s
             self._open.append(_Open(frame.media_s, self._take.number))
         self._open[-1].fragments += 1
+        return True
 
     def _close_take(self, end_s: float) -> None:
         if self._take is None:
             return
         self._open[-1].end_s = end_s
-        self._take.close()
+        try:
+            self._take.close()
+        except FFmpegError:
+            self.unusable += 1
         self._take = None
         self._open.clear()
 
@@ -183,6 +203,8 @@ class Recording:
             packet = Incoming(data)
         except (Invalid, IndexError):
             return
+        if not abs(media_s - now_s) <= FAR_S:  # not a number either
+            media_s = now_s
         mixer, program, _ = self._begin(media_s)
         self.newest_s = max(self.newest_s, media_s)
         if slot not in self._slots:

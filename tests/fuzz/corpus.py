@@ -111,7 +111,9 @@ def class_seeds() -> list[bytes]:
         packet = Incoming(data)
         if packet.payload_type in (102, 111):
             pt, ssrc = (96, 21) if packet.payload_type == 102 else (111, 11)
-            retyped.append(struct.pack("!BBHLL", 0x80, packet.marker | pt, packet.seq, packet.timestamp, ssrc) + packet.payload)
+            retyped.append(
+                struct.pack("!BBHLL", 0x80, packet.marker | pt, packet.seq, packet.timestamp, ssrc) + packet.payload
+            )
     rtx = struct.pack("!BBHLL", 0x80, 0x80 | 97, 9, 9000, 22) + b"\x01\x4b" + b"\x61late"
     return [joined(retyped[:12]), joined([retyped[0], *rtcp_seeds(), rtx, *retyped[3:8]]), joined(rtcp_seeds())]
 

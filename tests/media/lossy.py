@@ -115,7 +115,9 @@ class LineFanOut:
             own = bytearray(packet)
             if viewer.shift is not None:
                 seq, timestamp = SEQ_AND_TIME.unpack_from(own, 2)
-                SEQ_AND_TIME.pack_into(own, 2, (seq + viewer.shift[0]) & 0xFFFF, (timestamp + viewer.shift[1]) & 0xFFFFFFFF)
+                SEQ_AND_TIME.pack_into(
+                    own, 2, (seq + viewer.shift[0]) & 0xFFFF, (timestamp + viewer.shift[1]) & 0xFFFFFFFF
+                )
             viewer.target.send(viewer.outbound.protect(bytes(own)), video=video)
             self.sent += 1
 
