@@ -97,6 +97,10 @@ test-quick: setup $(S)/dev ## Run the tests that need neither a browser nor Post
 class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real browsers: make class-day POINTS=3
 	$(PY) -m bench.class_day --points $(POINTS)
 
+.PHONY: fuzz
+fuzz: setup $(S)/dev ## Look for input that breaks a reader of strangers' bytes: make fuzz SECONDS=20 (for each)
+	@for target in $$($(PY) -m tests.fuzz.targets); do $(PY) -m tests.fuzz.run $$target --seconds $(or $(SECONDS),20) 2> instance/fuzz.log || { cat instance/fuzz.log; exit 1; }; done
+
 # ---- generated files ----------------------------------------------------------------------
 
 .PHONY: protocol

@@ -138,7 +138,7 @@ def damaged(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
         if not data:
             break
         at = draw(st.integers(0, len(data) - 1))
-        how = draw(st.sampled_from("bytes cut drop repeat insert splice number".split()))
+        how = draw(st.sampled_from(["bytes", "cut", "drop", "repeat", "insert", "splice", "number"]))
         size = draw(st.integers(1, 16))
         if how == "bytes":
             data[at] = draw(st.integers(0, 255))

@@ -4,20 +4,23 @@ Each takes one input and raises when the contract is broken; the same functions 
 hypothesis in `make test` and by coverage in `make fuzz`.
 """
 
+import asyncio
 import hashlib
 import hmac
 import math
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from core.errors import AppError, Invalid
 from media import avc, frames, rtcp, sdp
 from media.depacketise import REORDER_PACKETS, Depacketiser
-from media.ice import IceLite, local_ufrag
+from media.ice import IceLite, is_stun, local_ufrag
 from media.recorder import Recorder
 from media.rtp import Incoming, extension, starts_key_frame, vp8_fields
 from media.slots import RING, Slot
 from media.sources import Source
+from media.tcp import FRAME_MAX, Stream, TcpServer
 from tests.fuzz import corpus
 
 ADDRESS = ("198.51.100.7", 4321)
@@ -196,6 +199,76 @@ def stream(data: bytes) -> None:
         assert all(len(report) <= 1400 for report in sent)
 
 
+class _Wire(asyncio.Transport):
+    """A connection in memory: what is written to it is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closed = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": ADDRESS, "socket": _SOCKET}.get(name, default)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def abort(self) -> None:
+        self.closed = True
+
+    close = abort
+
+
+_SOCKET = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # never connected; it takes the options
+
+
+def framed(data: bytes) -> None:
+    """Frames of a TCP peer come out whole, whatever the pieces; a stranger's, or an impossible one, ends the connection."""
+
+    async def story(checked: bool, step: int) -> tuple[list[bytes], bool]:
+        got: list[bytes] = []
+        server = TcpServer(lambda frame, stream: got.append(frame))
+        stream, wire = Stream(server), _Wire()
+        stream.connection_made(wire)
+        if checked:
+            stream.accepted()
+        at = 0
+        while at < len(data) and not wire.closed:
+            window = stream.get_buffer(-1)
+            size = min(step, len(window), len(data) - at)
+            assert size, "no room for the rest of a frame"
+            window[:size] = data[at : at + size]
+            stream.buffer_updated(size)
+            at += size
+        stream.connection_lost(None)
+        assert server.connections == 0 and not server._waiting
+        return got, wire.closed
+
+    whole, closed = asyncio.run(story(True, 4096))
+    pieces, also = asyncio.run(story(True, 7))
+    assert whole == pieces and closed == also
+    assert whole == list(_frames(data))
+    strange, _ = asyncio.run(story(False, 11))
+    assert all(is_stun(frame) for frame in strange)
+
+
+def _frames(data: bytes) -> Iterator[bytes]:
+    """Whole, non-empty frames up to the first that is too large.  Source: RFC 4571 section 2."""
+    at = 0
+    while at + 2 <= len(data):
+        size = int.from_bytes(data[at : at + 2], "big")
+        if size > FRAME_MAX or at + 2 + size > len(data):
+            return
+        if size:
+            yield data[at + 2 : at + 2 + size]
+        at += 2 + size
+
+
 TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = {
     "stun": (stun, corpus.stun_seeds),
     "stun-signed": (signed_stun, lambda: [seed[20:-32] for seed in corpus.stun_seeds()]),
@@ -203,8 +276,12 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], Callable[[], list[bytes]]]] = 
     "rtp": (rtp, corpus.rtp_seeds),
     "payload": (payload, lambda: [corpus.VP8_KEY, corpus.VP8_DELTA, *corpus.split(corpus.h264_seeds()[0])]),
     "rtcp": (control, corpus.rtcp_seeds),
+    "rfc4571": (framed, lambda: [corpus.joined(seeds) for seeds in (corpus.stun_seeds(), corpus.rtp_seeds())]),
     "h264": (h264, corpus.h264_seeds),
     "film": (film, corpus.film_seeds),
     "recorder": (recorder, corpus.recorder_seeds),
     "stream": (stream, lambda: [*corpus.class_seeds(), corpus.joined(corpus.rtp_seeds())]),
 }
+
+if __name__ == "__main__":
+    print(*TARGETS)

@@ -1,6 +1,7 @@
 """A participant who sends anything at all harms nobody else: whole rooms in memory, the others looked at afterwards."""
 
 import asyncio
+import itertools
 import struct
 from collections.abc import Callable
 from datetime import timedelta
@@ -53,7 +54,7 @@ class Lecture:
         got = [self.watcher.stream[n] for n in sorted(self.watcher.stream)]
         assert len(got) - before == count, f"{count - (len(got) - before)} of {count} pictures are missing"
         numbers = [Incoming(p).seq for p in got]
-        assert all((b - a) & 0xFFFF == 1 for a, b in zip(numbers, numbers[1:], strict=False))
+        assert all((b - a) & 0xFFFF == 1 for a, b in itertools.pairwise(numbers))
 
 
 def hold(story: Callable[[Lecture], None]) -> None:
