@@ -11,7 +11,7 @@ Source: draft-ietf-rmcat-gcc-02 sections 5.5 and 6 (what the estimate means).
 
 from dataclasses import dataclass
 
-SILENT_S = 1.5  # a viewer that reported before and has not for this long: browsers report every second
+SILENT_S = 3.0  # a viewer that reported before and has not for this long: browsers report each 0.5-1.5 s
 CONFIRM_S = 1.5  # signs that confirm each other come within this
 HOLD_S = 3.0  # after a step down nothing is tried for this long; doubled when a try failed
 LONGEST_HOLD_S = 30.0
