@@ -17,7 +17,7 @@ from flask import Flask
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
-from app.node import NodeSupervisor
+from app.node_pool import NodePool
 from app.services import Services
 from app.ticker import Ticker
 from app.tokens import verify
@@ -55,12 +55,12 @@ class Wiring:
         self.bridge.stop()
 
 
-def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> None:
+def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     """Join all parts; nothing runs before `Wiring.start`."""
     socketio = SocketIO(app, **socket_options(services.config))
     words = partial(words_for, services)
     broadcast = Broadcast(socketio, words)
-    bridge = _bridge(services, socketio, node, lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch))
+    bridge = _bridge(services, socketio, node, broadcast.media_reset)
     parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
     ticker = Ticker(services)
 
@@ -81,14 +81,14 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
 
 
 def _bridge(
-    services: Services, socketio: SocketIO, node: NodeSupervisor | None, on_reset: Callable[[str], None]
+    services: Services, socketio: SocketIO, node: NodePool | None, on_reset: Callable[[str, str], None]
 ) -> MediaBridge:
     """Without a node (tests, tools) plans are made but carried nowhere."""
     if node is None:
         idle = Background(spawn=lambda *work: None, pause=pause_of(socketio))
         return MediaBridge(MediaClient(lambda: None), services.rooms, idle, on_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
-    return MediaBridge(MediaClient(node.address), services.rooms, background, on_reset)
+    return MediaBridge(node.media, services.rooms, background, on_reset)
 
 
 def pause_of(socketio: SocketIO) -> Callable[[float], Any]:

@@ -31,10 +31,9 @@ class Broadcast:
         )
         self._socketio.emit(message.type, message.model_dump(), to=change.lecture)
 
-    def media_reset(self, lectures: Iterable[str], epoch: str) -> None:
-        """Tell rooms that the media node began another life."""
-        for lecture in lectures:
-            self._socketio.emit(MediaReset.type, MediaReset(epoch=epoch).model_dump(), to=lecture)
+    def media_reset(self, lecture: str, epoch: str) -> None:
+        """Tell a room that it is on another media node, or on another life of its node."""
+        self._socketio.emit(MediaReset.type, MediaReset(epoch=epoch).model_dump(), to=lecture)
 
     def replaced(self, connection: str) -> None:
         """Tell a connection that its participant came in elsewhere."""

@@ -144,7 +144,7 @@ class Media(Message):
     """What a browser needs to know before it negotiates."""
 
     type = "media"
-    epoch: str  # changes when the media node was restarted: negotiate both legs again
+    epoch: str  # changes when the room is on another media node: negotiate both legs again; empty: not known yet
     publish: list[Literal["mic", "camera", "screen"]]  # empty: receive only
 
 
@@ -196,7 +196,7 @@ class RoomEventMessage(Message):
 
 
 class MediaReset(Message):
-    """The media node was restarted: negotiate both legs again."""
+    """The room is on another media node, or its node was restarted: negotiate both legs again."""
 
     type = "media.reset"
     epoch: str

@@ -1,6 +1,7 @@
 """A server of sockets in its own process, and pages that speak to it with the real client library."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -39,8 +40,8 @@ def free_port() -> int:
 class Server:
     """The process, its address and its log."""
 
-    def __init__(self, mode: str, data_dir: Path, node: str = "tests.fake_node") -> None:
-        self.node = node
+    def __init__(self, mode: str, data_dir: Path, node: str = "tests.fake_node", nodes: int = 1) -> None:
+        self.node, self.nodes = node, nodes
         self.mode, self.dir, self.port = mode, data_dir, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = open(data_dir / "server.log", "ab")  # noqa: SIM115  open as long as the server is
@@ -50,6 +51,7 @@ class Server:
         env = {
             **os.environ, "SOCKETIO_ASYNC_MODE": self.mode, "DATA_DIR": str(self.dir), "PORT": str(self.port),
             "SECRET_KEY": SECRET, "MEDIA_PORT": "0", "TEST_NODE": self.node, "GRACE_S": "3", "PYTHONWARNINGS": "ignore",
+            "MEDIA_PROCESSES": str(self.nodes),
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.socket_server"], cwd=ROOT, env=env, stdout=self._log, stderr=self._log
@@ -77,8 +79,9 @@ class Server:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.kill()
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self.dir / "media-node.json").read_text().split('"pid": ')[1].split(",")[0]), signal.SIGKILL)
+        for state in self.dir.glob("media-node*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int(json.loads(state.read_text())["pid"]), signal.SIGKILL)
         self._log.close()
 
     def log(self) -> str:
