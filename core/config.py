@@ -26,8 +26,8 @@ class Config:
     locale: str = "vi"
     zone: str = "Asia/Ho_Chi_Minh"
     media_announce: tuple[str, ...] = ("auto",)  # addresses put in candidates; auto: this machine's own
-    media_host: str = "0.0.0.0"
-    media_port: int = 5004  # of the first media process; the others have the numbers after it
+    media_host: str = "0.0.0.0,::"
+    media_port: int = 5004  # UDP and TCP, of the first media process; the others have the numbers after it
     control_port: int = 0  # loopback, counted up in the same way; 0: any free port
     media_processes: int = 0  # 0: one less than this machine has cores
     lobby_minutes: int = 15  # the lobby opens this long before a lecture's start

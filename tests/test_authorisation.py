@@ -79,6 +79,7 @@ ROUTES = [
     get("/language/<code>", EVERYBODY, "/language/en"),
     get("/healthz", EVERYBODY),
     get("/readyz", EVERYBODY, also=(503,)),  # no node in these tests
+    get("/metrics", frozenset()),  # a token opens it, an account does not: tests/flows/test_metrics.py
     get("/static/<path:filename>", EVERYBODY, "/static/js/state.js"),
     # phones need no account: who sits in the hall may answer
     get("/p/<poll_id>", EVERYBODY, "/p/{poll}"),
