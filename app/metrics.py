@@ -16,9 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.node import shared_secret
 from core.config import Config
-from core.errors import N_, NotAllowed
 
 TOKEN = "metrics-token"
+CHALLENGE = {"WWW-Authenticate": "Bearer", "Content-Type": "text/plain; charset=utf-8"}  # RFC 6750 section 3
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 bp = Blueprint("metrics", __name__)
@@ -36,7 +36,7 @@ def metrics() -> ResponseReturnValue:
     """Give the media nodes' metrics to who has the token."""
     expected = f"Bearer {current_app.extensions['metrics_token']}".encode()
     if not hmac.compare_digest(request.headers.get("Authorization", "").encode(), expected):
-        raise NotAllowed("token.wrong", N_("The metrics need the token in the file metrics-token of the data folder."))
+        return Response("The token in the file metrics-token of the data folder is needed.\n", 401, CHALLENGE)
     node = current_app.extensions.get("node")
     return Response(exposition(node.media.metrics() if node else []), content_type=CONTENT_TYPE)
 
