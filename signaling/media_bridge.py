@@ -20,10 +20,13 @@ from media.control import (
     DownOffer,
     Hello,
     NodeEvent,
+    PeerDown,
+    Quality,
     RecorderState,
     RoomPlan,
     RoomStatus,
     SlotSwitched,
+    Speaking,
 )
 from rooms.events import LectureEnded, ParticipantLeft, RoomChanged
 from rooms.state import RoomState
@@ -157,11 +160,20 @@ class _Desk:
 class MediaBridge:
     """Carries plans to the nodes and the node's events to the rooms."""
 
-    def __init__(self, node: Node, rooms: Rooms, background: Background, on_reset: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        rooms: Rooms,
+        background: Background,
+        on_reset: Callable[[str, str], None],
+        on_signal: Callable[[NodeEvent], None] = lambda event: None,
+    ) -> None:
         """Wire the bridge; nothing runs before `start`.
 
-        on_reset: told lecture and epoch when the room is on another node, or on another life of its node.
+        on_reset: told lecture and epoch when the room is on another node, or on another life of its node;
+        on_signal: takes the events that are passing news: lines, voices, who lost a leg.
         """
+        self._on_signal = on_signal
         self._node, self._rooms, self._background, self._on_reset = node, rooms, background, on_reset
         self._desks: dict[str, _Desk] = {}
         self._lock = threading.Lock()
@@ -373,6 +385,8 @@ class MediaBridge:
             self._tell(self._rooms.slot_switched, event.room, event.slot, event.publication, event.latency_ms)
         elif isinstance(event, RecorderState):
             self._recorder(event)
+        elif isinstance(event, Quality | Speaking | PeerDown):
+            self._on_signal(event)
 
     def _node_changed(self, epoch: str) -> None:
         """Put the plans of the rooms on this life of a node, and of those that are nowhere now.

@@ -14,6 +14,7 @@ from rooms.events import DeviceState, Id
 
 MAX_SDP = 60_000  # characters; the largest real offer seen is 12 kB (15 m-lines)
 Sdp = Annotated[str, Field(min_length=20, max_length=MAX_SDP)]
+Level = Literal["good", "weak", "poor", "sound"]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -208,4 +209,21 @@ class RoomReplaced(Message):
     type = "room.replaced"
 
 
-PUSHES: tuple[type[Message], ...] = (RoomEventMessage, MediaReset, RoomReplaced)
+class Signal(Message):
+    """How good a participant's line is, and whether they speak."""
+
+    type = "signal"
+    level: Level | None = None  # the worst of the last 6 s; sound: pictures are left out; null: not known yet
+    loss_percent: int = 0  # of packets, before repair
+    rtt_ms: int | None = None  # in steps of 50
+    speaking: bool = False
+
+
+class RoomSignals(Message):
+    """What is new about lines and voices, at most every 2 s but for who speaks; not in the journal."""
+
+    type = "room.signals"
+    signals: dict[str, Signal | None]  # by participant: chairs get everybody, others themselves; null: gone
+
+
+PUSHES: tuple[type[Message], ...] = (RoomEventMessage, MediaReset, RoomReplaced, RoomSignals)

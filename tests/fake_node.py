@@ -33,6 +33,7 @@ class FakeNode:
             web.post("/rooms/{room}/peers/{peer}/up", self.up), web.post("/rooms/{room}/peers/{peer}/down", self.down),
             web.put("/rooms/{room}/peers/{peer}/down", self.down_answer),
             web.delete("/rooms/{room}/peers/{peer}", self.nothing), web.post("/fall-silent", self.fall_silent),
+            web.post("/say", self.say_event),
         ])  # fmt: skip
         return app
 
@@ -57,6 +58,11 @@ class FakeNode:
 
     async def fall_silent(self, request: web.Request) -> web.Response:
         self.silent = True
+        return web.Response(status=204)
+
+    async def say_event(self, request: web.Request) -> web.Response:
+        """Emit the event that a test sends."""
+        self.emit(control.NODE_EVENT.validate_json(await request.read()))
         return web.Response(status=204)
 
     async def put(self, request: web.Request) -> web.Response:

@@ -35,10 +35,11 @@ from core.errors import N_, NotAllowed  # noqa: E402
 from rooms.events import RoomChanged  # noqa: E402
 from rooms.service import RoomService  # noqa: E402
 from signaling.broadcast import Broadcast  # noqa: E402
-from signaling.connections import TokenClaims  # noqa: E402
+from signaling.connections import Member, TokenClaims  # noqa: E402
 from signaling.edge import register, socket_options  # noqa: E402
 from signaling.handlers import Parts  # noqa: E402
 from signaling.media_bridge import Background, MediaBridge  # noqa: E402
+from signaling.signals import Signals  # noqa: E402
 
 
 def words(ids: Iterable[str]) -> dict[str, object]:
@@ -96,9 +97,14 @@ def main(config: Config) -> None:
     socketio = SocketIO(app, **socket_options(config))
     broadcast = Broadcast(socketio, words)
     background = Background(socketio.start_background_task, socketio.sleep)
-    bridge = MediaBridge(node.media, rooms, background, broadcast.media_reset)
+
+    def members() -> list[Member]:
+        return edge.connections.members()
+
+    signals = Signals(members, broadcast.signals)
+    bridge = MediaBridge(node.media, rooms, background, broadcast.media_reset, signals.node_event)
     parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock)
-    register(socketio, parts, broadcast, translate)
+    edge = register(socketio, parts, broadcast, translate)
     bus.subscribe(RoomChanged, broadcast.room_changed)
     bus.subscribe(RoomChanged, bridge.room_changed)
     add_routes(app, rooms, node)
@@ -112,6 +118,7 @@ def main(config: Config) -> None:
     rooms.resume()
     bridge.start()
     socketio.start_background_task(sweep)
+    socketio.start_background_task(signals.run, socketio.sleep)
     options = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
     try:
         socketio.run(app, host="127.0.0.1", port=config.port, **options)

@@ -97,6 +97,15 @@ class Server:
     def get(self, path: str) -> Any:
         return urllib3.request("GET", self.url + path, retries=False, timeout=5).json()
 
+    def node_says(self, event: dict[str, Any]) -> None:
+        """Let the (first) stand-in of a node emit an event."""
+        state = json.loads((self.dir / "media-node.json").read_text())
+        token = (self.dir / "media-token").read_text()
+        answer = urllib3.request(
+            "POST", state["control_url"] + "/say", json=event, headers={"Authorization": f"Bearer {token}"}, timeout=5
+        )
+        assert answer.status == 204, answer.data
+
     def journal(self, lecture: str) -> list[dict[str, Any]]:
         return list(self.get(f"/journal/{lecture}"))
 
@@ -123,6 +132,8 @@ class Page:
             handle_sigint=False,
         )  # fmt: skip
         self.client.on("room.event", self.events.append)
+        self.signals: list[dict[str, Any]] = []
+        self.client.on("room.signals", lambda message: self.signals.append(message["signals"]))
         for kind in ("media.reset", "room.replaced"):
             self.client.on(kind, lambda message, kind=kind: self.others.append((kind, message)))
         self.client.on("disconnect", lambda *reason: self.gone.set())
