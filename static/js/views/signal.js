@@ -32,7 +32,8 @@ export function sentence(signal) {
     sound: t("The line is so weak that only the sound is kept."),
   }[signal.level];
   if (signal.rtt_ms === null) return said;
-  return `${said} ${t("Lost {loss} %, delay {delay} ms.", { loss: number(signal.loss_percent), delay: number(signal.rtt_ms) })}`;
+  const figures = t("Lost {loss} %, delay {delay} ms.", { loss: number(signal.loss_percent), delay: number(signal.rtt_ms) });
+  return `${said} ${figures}`;
 }
 
 /**
