@@ -155,6 +155,7 @@ def test_the_hall_says_calmly_that_only_its_sound_is_kept(browser: Browser, live
     assert page.locator("#weak").is_hidden()
     live.says("quality", live.points[1], leg="down", **SOUND)
     expect(page.locator("#weak")).to_have_text("Đường truyền yếu, chỉ giữ tiếng.", timeout=WITHIN_MS)
+    expect(page.locator("#weak")).to_be_visible(timeout=WITHIN_MS)
     keep(page, "kiosk")
     for _ in range(3):
         live.says("quality", live.points[1], leg="down", **GOOD)

@@ -100,17 +100,18 @@ function sentence(state, point, health, line) {
  */
 function makeRow(point, act) {
   const words = t("Give the floor to this point");
-  const line = h("span.point-line.small", { hidden: true });
+  const line = h("p.point-line.small", { hidden: true });
   return h(
     "li.point",
     { "data-point-row": point },
     h("span.point-mark", {}, icon("check-circle-fill"), h("span.visually-hidden.point-speaking")),
-    h("div.point-who", {}, h("span.point-name"), h("span.point-state.small"), line),
+    h("div.point-who", {}, h("span.point-name"), h("span.point-state.small")),
     signal.make(() => line),
     act.invite &&
       h("button.button.button-quiet.button-small.button-icon.point-invite", {
         type: "button", title: words, "aria-label": words, onclick: () => act.invite?.(point),
       }, icon("mic")),
     h("span.point-people.num", { title: t("People declared at this point") }, icon("people"), h("span")),
+    line,
   );
 }
