@@ -142,10 +142,16 @@ class MediaPool:
         address = self._rooms.get(room)
         if address is None:
             return None
-        if address.epoch in self._over or address.epoch not in {known.epoch for known in self._known()}:
-            self._rooms.pop(room, None)
-            return None
-        return address
+        if address.epoch not in self._over and self._goes_on(address):
+            return address
+        self._rooms.pop(room, None)
+        return None
+
+    def _goes_on(self, address: NodeAddress) -> bool:
+        """Return whether a place names this life; just after a node's start only its state file does."""
+        return any(known.epoch == address.epoch for known in self._known()) or any(
+            stated.epoch == address.epoch for place in self._places if (stated := place.stated())
+        )
 
     def _known(self) -> list[NodeAddress]:
         return [address for place in self._places if (address := place.address())]

@@ -55,7 +55,7 @@ def puts_of(address: NodeAddress) -> list[list[object]]:
 
 def placed(pool: NodePool, room: str) -> NodeAddress:
     epoch = pool.media.epoch_of(room)
-    return next(address for node in pool.nodes if (address := node.address()) and address.epoch == epoch)
+    return next(address for node in pool.nodes if (address := node.stated()) and address.epoch == epoch)
 
 
 def put(pool: NodePool, *rooms: str) -> None:
@@ -212,6 +212,22 @@ def test_nodes_beyond_the_number_that_is_wanted_are_stopped(make: Callable[..., 
     fewer = make(1)
     assert fewer.nodes[0].pid == pids[0]
     until(lambda: pool.nodes[1]._child is not None and pool.nodes[1]._child.poll() is not None)
+
+
+def test_a_room_may_be_on_a_node_whose_supervisor_has_not_found_it_yet(pool: NodePool) -> None:
+    class Late:
+        """The same node, seen by its state file only."""
+
+        stated = pool.nodes[0].stated
+
+        def address(self) -> None:
+            return None
+
+    media = MediaPool([Late()], pool._config.data_dir / "media-rooms.lock")
+    media.put_plan("lec_1", PLAN)
+    stated = pool.nodes[0].stated()
+    assert stated and media.epoch_of("lec_1") == stated.epoch
+    assert media.up("lec_1", "usr_a", SDP) == SDP
 
 
 def test_a_clean_shutdown_stops_all_nodes(pool: NodePool, tmp_path: Path) -> None:
