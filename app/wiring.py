@@ -17,7 +17,7 @@ from flask import Flask
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
-from app.node import NodeSupervisor
+from app.node_pool import NodePool
 from app.services import Services
 from app.ticker import Ticker
 from app.tokens import verify
@@ -28,9 +28,11 @@ from rooms.service import RoomService
 from schedules.events import LectureCancelled
 from schedules.service import ScheduleService
 from signaling.broadcast import Broadcast
+from signaling.connections import Member
 from signaling.edge import Edge, register, socket_options
 from signaling.handlers import Parts
 from signaling.media_bridge import Background, MediaBridge
+from signaling.signals import Signals
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Wiring:
     edge: Edge
     bridge: MediaBridge
     ticker: Ticker
+    signals: Signals
     services: Services
 
     def start(self) -> None:
@@ -48,19 +51,26 @@ class Wiring:
         self.services.rooms.resume()
         self.bridge.start()
         self.socketio.start_background_task(self.ticker.run, pause_of(self.socketio))
+        self.socketio.start_background_task(self.signals.run, pause_of(self.socketio))
 
     def stop(self) -> None:
         """End what runs in the background at its next pause."""
         self.ticker.stop()
+        self.signals.stop()
         self.bridge.stop()
 
 
-def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> None:
+def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     """Join all parts; nothing runs before `Wiring.start`."""
     socketio = SocketIO(app, **socket_options(services.config))
     words = partial(words_for, services)
     broadcast = Broadcast(socketio, words)
-    bridge = _bridge(services, socketio, node, lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch))
+
+    def members() -> list[Member]:
+        return edge.connections.members()
+
+    signals = Signals(members, broadcast.signals)
+    bridge = _bridge(services, socketio, node, broadcast, signals)
     parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
     ticker = Ticker(services)
 
@@ -77,18 +87,18 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
-    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, services)
+    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, services)
 
 
 def _bridge(
-    services: Services, socketio: SocketIO, node: NodeSupervisor | None, on_reset: Callable[[str], None]
+    services: Services, socketio: SocketIO, node: NodePool | None, broadcast: Broadcast, signals: Signals
 ) -> MediaBridge:
     """Without a node (tests, tools) plans are made but carried nowhere."""
     if node is None:
         idle = Background(spawn=lambda *work: None, pause=pause_of(socketio))
-        return MediaBridge(MediaClient(lambda: None), services.rooms, idle, on_reset)
+        return MediaBridge(MediaClient(lambda: None), services.rooms, idle, broadcast.media_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
-    return MediaBridge(MediaClient(node.address), services.rooms, background, on_reset)
+    return MediaBridge(node.media, services.rooms, background, broadcast.media_reset, signals.node_event)
 
 
 def pause_of(socketio: SocketIO) -> Callable[[float], Any]:

@@ -118,6 +118,9 @@ class Health(Message):
     epoch: str  # new at every start of the node
     rooms: int
     peers: int
+    room_ids: list[str] = []  # which rooms it has
+    viewers: int = 0  # receiving legs
+    load: float = 0.0  # share of one core used over the last seconds
 
 
 # ---- events of the node --------------------------------------------------------------------

@@ -175,5 +175,8 @@ async def get_health(request: web.Request) -> web.Response:
     """Say that the node lives."""
     node = request.app[NODE]
     peers = sum(len(set(room.ups) | set(room.downs)) for room in node.rooms.values())
-    health = control.Health(ok=True, epoch=node.epoch, rooms=len(node.rooms), peers=peers)
+    health = control.Health(
+        ok=True, epoch=node.epoch, rooms=len(node.rooms), peers=peers, room_ids=sorted(node.rooms),
+        viewers=sum(len(room.downs) for room in node.rooms.values()), load=round(node.load, 3),
+    )  # fmt: skip
     return web.json_response(health.model_dump())

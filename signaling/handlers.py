@@ -64,7 +64,7 @@ def _snapshot(parts: Parts, state: RoomState) -> Reply:
 def joined(parts: Parts, who: Member, state: RoomState) -> Joined:
     """Return the ack of `room.join`: the whole state, and what is needed to negotiate."""
     publishes = may(who.role, "media.publish")
-    media = Media(epoch=parts.media.epoch, publish=["mic", "camera", "screen"] if publishes else [])
+    media = Media(epoch=parts.media.epoch_of(who.lecture), publish=["mic", "camera", "screen"] if publishes else [])
     return Joined(**_snapshot(parts, state), you=who.participant, role=who.role, media=media)
 
 

@@ -28,10 +28,12 @@ class FakeNode:
         app = web.Application(middlewares=[self.check])
         app.add_routes([
             web.get("/healthz", self.health), web.get("/events", self.events), web.get("/puts", self.list_puts),
+            web.get("/metrics", self.metrics),
             web.put("/rooms/{room}", self.put), web.delete("/rooms/{room}", self.delete),
             web.post("/rooms/{room}/peers/{peer}/up", self.up), web.post("/rooms/{room}/peers/{peer}/down", self.down),
             web.put("/rooms/{room}/peers/{peer}/down", self.down_answer),
             web.delete("/rooms/{room}/peers/{peer}", self.nothing), web.post("/fall-silent", self.fall_silent),
+            web.post("/say", self.say_event),
         ])  # fmt: skip
         return app
 
@@ -44,13 +46,23 @@ class FakeNode:
         return await handler(request)
 
     async def health(self, request: web.Request) -> web.Response:
-        return say(control.Health(ok=True, epoch=self.epoch, rooms=len(self.plans), peers=0))
+        return say(control.Health(
+            ok=True, epoch=self.epoch, rooms=len(self.plans), peers=0, room_ids=sorted(self.plans)
+        ))  # fmt: skip
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return web.Response(text=f"# HELP rooms_of Rooms\n# TYPE rooms_of gauge\nrooms_of {len(self.plans)}\n")
 
     async def list_puts(self, request: web.Request) -> web.Response:
         return web.json_response(self.puts)
 
     async def fall_silent(self, request: web.Request) -> web.Response:
         self.silent = True
+        return web.Response(status=204)
+
+    async def say_event(self, request: web.Request) -> web.Response:
+        """Emit the event that a test sends."""
+        self.emit(control.NODE_EVENT.validate_json(await request.read()))
         return web.Response(status=204)
 
     async def put(self, request: web.Request) -> web.Response:

@@ -79,6 +79,7 @@ ROUTES = [
     get("/language/<code>", EVERYBODY, "/language/en"),
     get("/healthz", EVERYBODY),
     get("/readyz", EVERYBODY, also=(503,)),  # no node in these tests
+    get("/metrics", frozenset()),  # a token opens it, an account does not: tests/flows/test_metrics.py
     get("/static/<path:filename>", EVERYBODY, "/static/js/state.js"),
     # phones need no account: who sits in the hall may answer
     get("/p/<poll_id>", EVERYBODY, "/p/{poll}"),
@@ -216,7 +217,7 @@ def world(app: Flask, clock: FakeClock) -> World:
 def outcome(answer: Any, row: Row) -> str:
     """Say what became of a request: answered, refused, or an outcome that no row foresees."""
     to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
-    if to_login or answer.status_code == (404 if row.hidden else 403):
+    if to_login or answer.status_code in (401, 404 if row.hidden else 403):
         return "refused"
     if answer.status_code in (200, 204, 302, 303, 409, 422, *row.also):
         return "answered"

@@ -66,7 +66,7 @@ export interface PointReport {
 
 /** What a browser needs to know before it negotiates. */
 export interface Media {
-  epoch: string; // changes when the media node was restarted: negotiate both legs again
+  epoch: string; // changes when the room is on another media node: negotiate both legs again; empty: not known yet
   publish: ("mic" | "camera" | "screen")[]; // empty: receive only
 }
 
@@ -107,13 +107,26 @@ export interface RoomEventMessage {
   labels: Record<string, any>; // words for ids that first appear in this event
 }
 
-/** The media node was restarted: negotiate both legs again. */
+/** The room is on another media node, or its node was restarted: negotiate both legs again. */
 export interface MediaReset {
   epoch: string;
 }
 
 /** The same participant came in elsewhere; this connection has no part in the room any more. */
 export interface RoomReplaced {}
+
+/** What is new about lines and voices, at most every 2 s but for who speaks; not in the journal. */
+export interface RoomSignals {
+  signals: Record<string, Signal | null>; // by participant: chairs get everybody, others themselves; null: gone
+}
+
+/** How good a participant's line is, and whether they speak. */
+export interface Signal {
+  level: "good" | "weak" | "poor" | "sound" | null; // the worst of the last 6 s; sound: pictures are left out; null: not known yet
+  loss_percent: number; // of packets, before repair
+  rtt_ms: number | null; // in steps of 50
+  speaking: boolean;
+}
 
 /** The lobby opens: these may come in. */
 export interface LectureOpened {
@@ -349,4 +362,5 @@ export interface Pushes {
   "room.event": RoomEventMessage;
   "media.reset": MediaReset;
   "room.replaced": RoomReplaced;
+  "room.signals": RoomSignals;
 }

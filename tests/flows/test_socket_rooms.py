@@ -200,3 +200,23 @@ def test_a_socket_that_stays_away_is_gone_after_the_grace(
 ) -> None:
     page().join(lecture, "bp_a", "point").drop()
     until(lambda: "participant.left" in journal_types(server, lecture), within_s=15)
+
+
+def test_lines_and_voices_reach_the_chair_and_the_hall_itself(
+    server: Server, page: Callable[..., Page], lecture: str
+) -> None:
+    lecturer = page().join(lecture, "usr_lecturer", "lecturer")
+    point, other = page().join(lecture, "bp_a", "point"), page().join(lecture, "bp_b", "point")
+    figures = {"loss": 0.2, "rtt_ms": 90, "jitter_ms": 5, "layer": 0, "bitrate_kbps": 40, "audio_only": True}
+    of_bp_a = {"room": lecture, "peer": "bp_a"}
+    server.node_says({"type": "quality", "leg": "down", **of_bp_a, **figures})
+    poor = {"level": "sound", "loss_percent": 20, "rtt_ms": 100, "speaking": False}
+    until(lambda: {"bp_a": poor} in lecturer.signals)
+    until(lambda: {"bp_a": {"level": "sound", "loss_percent": 0, "rtt_ms": None, "speaking": False}} in point.signals)
+    server.node_says({"type": "speaking", "speaking": True, **of_bp_a})
+    until(lambda: {"bp_a": {**poor, "speaking": True}} in lecturer.signals)
+    server.node_says({"type": "peer.down", "leg": "down", "reason": "left", **of_bp_a})
+    until(lambda: {"bp_a": None} in lecturer.signals)
+    assert other.signals == []
+    kinds = {row["type"] for row in server.journal(lecture)}
+    assert not kinds & {"quality", "speaking", "peer.down"}, "nothing of it is journalled"
