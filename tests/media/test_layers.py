@@ -35,7 +35,7 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     for viewer in (hall, phone):
         stats = viewer.stats("stage")
         assert stats["freezeCount"] <= (viewer is phone), "only the pause that was asked for may count"
-        assert stats.get("pliCount", 0) <= 2, stats
+        assert stats.get("pliCount", 0) <= 6, stats  # not more than one for each of the six changes
 
 
 def test_a_layer_the_publisher_switches_off_is_replaced_by_the_next(node: NodeProcess, page: Any) -> None:

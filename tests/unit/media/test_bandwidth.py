@@ -105,7 +105,8 @@ def test_a_viewer_that_never_reports_is_not_taken_for_silent() -> None:
     assert bandwidth.budget is None
     bandwidth.heard(110.0)
     assert not bandwidth.tick(111.0, 1_600_000, None)
-    assert bandwidth.tick(112.0, 1_600_000, None) and bandwidth.budget == 0
+    assert not bandwidth.tick(112.5, 1_600_000, None)
+    assert bandwidth.tick(113.5, 1_600_000, None) and bandwidth.budget == 0
 
 
 def test_nothing_is_tried_before_the_hold_is_over() -> None:
