@@ -18,7 +18,8 @@ LOSSES = (0, 2, 5, 10)  # per cent each way; none is the control
 SETTLE_S = 3.0
 COLUMNS = {
     "server": "Server", "loss": "Loss each way, %", "freezes": "Freezes", "freeze_s": "Frozen, s", "fps": "Pictures/s",
-    "height": "Height, px", "concealed": "Sound concealed, %", "nacks": "NACKs", "plis": "PLIs",
+    "height": "Height, px", "concealed": "Sound concealed, %", "picture_delay_ms": "Picture held, ms", "sound_delay_ms": "Sound held, ms",
+    "nacks": "NACKs", "plis": "PLIs",
     "repaired": "Resent, received", "kbit": "Line, kbit/s",
 }  # fmt: skip
 
@@ -35,6 +36,10 @@ def observe(lab: Lab, viewer: Viewer, loss: int, seconds: float) -> dict[str, An
     def grown(kind: str, name: str) -> float:
         return measure.growth(seen.stats, kind, name, start, end)
 
+    def held(kind: str) -> int | None:
+        emitted = grown(kind, "jitterBufferEmittedCount")
+        return round(1000 * grown(kind, "jitterBufferDelay") / emitted) if emitted else None
+
     heard = grown("audio", "totalSamplesReceived")
     concealed = grown("audio", "concealedSamples") - grown("audio", "silentConcealedSamples")
     carried = sum(after[n] - before[n] for n in ("passed", "lost"))
@@ -46,6 +51,8 @@ def observe(lab: Lab, viewer: Viewer, loss: int, seconds: float) -> dict[str, An
         "fps": round(1000 * sum(start <= at < end for at, _ in seen.frames) / (end - start), 1),
         "height": measure.height(seen.frames, start, end),
         "concealed": round(100 * concealed / heard, 2) if heard else None,
+        "picture_delay_ms": held("video"),
+        "sound_delay_ms": held("audio"),
         "nacks": int(grown("video", "nackCount") + grown("audio", "nackCount")),
         "plis": int(grown("video", "pliCount")),
         "repaired": int(grown("video", "retransmittedPacketsReceived")),

@@ -78,11 +78,12 @@ const seen = { frames: [], levels: [], stats: [] };
 const tracks = {};
 
 async function answerDown(sdp, { videoSlot, audioSlot }) {
+  if (window.SYNC) sdp = sdp.replace("a=msid:audio-0 audio-0", "a=msid:stage audio-0");
   down = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   down.ontrack = (e) => {
-    // Janus names its streams as it likes: then the first of each kind is the one.
-    const named = e.streams[0] && e.streams[0].id;
-    const slot = [videoSlot, audioSlot].includes(named) || named in tracks ? named : (e.track.kind === "video" ? videoSlot : audioSlot);
+    // The node calls a track by its slot; Janus as it likes: then the first of each kind is the one.
+    const kind = e.track.kind === "video" ? videoSlot : audioSlot;
+    const slot = /^(audio|tile)-|^(stage|guest|screen)$/.test(e.track.id) ? e.track.id : kind;
     if (tracks[slot]) return;
     tracks[slot] = e;
     const el = document.createElement(e.track.kind);
