@@ -18,9 +18,9 @@ LOSSES = (0, 2, 5, 10)  # per cent each way; none is the control
 SETTLE_S = 3.0
 COLUMNS = {
     "server": "Server", "loss": "Loss each way, %", "freezes": "Freezes", "freeze_s": "Frozen, s", "fps": "Pictures/s",
-    "height": "Height, px", "concealed": "Sound concealed, %", "picture_delay_ms": "Picture held, ms", "sound_delay_ms": "Sound held, ms",
-    "nacks": "NACKs", "plis": "PLIs",
-    "repaired": "Resent, received", "kbit": "Line, kbit/s",
+    "height": "Height, px", "concealed": "Sound concealed, %", "picture_delay_ms": "Picture held, ms",
+    "sound_delay_ms": "Sound held, ms", "nacks": "NACKs", "plis": "PLIs", "repaired": "Resent, received",
+    "kbit": "Line, kbit/s",
 }  # fmt: skip
 
 

@@ -78,7 +78,6 @@ const seen = { frames: [], levels: [], stats: [] };
 const tracks = {};
 
 async function answerDown(sdp, { videoSlot, audioSlot }) {
-  if (window.SYNC) sdp = sdp.replace("a=msid:audio-0 audio-0", "a=msid:stage audio-0");
   down = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   down.ontrack = (e) => {
     // The node calls a track by its slot; Janus as it likes: then the first of each kind is the one.
