@@ -97,6 +97,15 @@ test-quick: setup $(S)/dev ## Run the tests that need neither a browser nor Post
 class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real browsers: make class-day POINTS=3
 	$(PY) -m bench.class_day --points $(POINTS)
 
+.PHONY: bench-badnet
+bench-badnet: setup $(S)/dev $(S)/machine ## Loss of 2, 5 and 10 %, as seen and heard in Chromium, beside Janus (needs root)
+	@scripts/need.sh janus
+	$(PY) -m bench.badnet.losses
+
+.PHONY: bench-ladder
+bench-ladder: setup $(S)/dev $(S)/machine ## A line that falls to 64 kbit/s, is cut and comes back (needs root)
+	$(PY) -m bench.badnet.ladder
+
 # ---- generated files ----------------------------------------------------------------------
 
 .PHONY: protocol
