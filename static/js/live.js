@@ -4,6 +4,7 @@
  * The console and the kiosk both stand on this; what they show is theirs.
  */
 
+import { isSeen } from "./layers.js";
 import { startMedia } from "./media.js";
 import { connect } from "./protocol.js";
 import { Sound } from "./sound.js";
@@ -91,6 +92,7 @@ export class LiveRoom {
       request: (type, payload) => this.link.request(type, payload),
       epoch: joined.media.epoch,
       publish: publishes ? { ...this.tracks } : undefined,
+      seen: isSeen(this.state, this.me),
       onSlot: (slot, stream) => this.slot(slot, stream),
       onStatus: (media) => this.tell({ media }),
     });
@@ -129,6 +131,7 @@ export class LiveRoom {
   changed() {
     if (this.closed) return;
     if (this.state.phase === "ended") this.stopMedia();
+    this.media?.setSeen(isSeen(this.state, this.me));
     this.gate();
     this.sound.follow(this.state, this.me);
     this.options.onChange();

@@ -1,10 +1,11 @@
-"""The whole product with a class that is live, beside the stand-in of a media node: `python -m tests.browser.class_server`.
+"""The whole product with a class that is live: `python -m tests.browser.class_server`.
 
-Takes DATA_DIR and PORT from the environment; says on standard output, as one JSON line, what there is.
+The media node is the stand-in unless TEST_NODE names the real one.  Takes DATA_DIR and PORT from the environment; says on standard output, as one JSON line, what there is.
 """
 
 import json
 import logging
+import os
 import sys
 
 from app import create_app
@@ -18,7 +19,7 @@ from tests.builders import make_school
 def main() -> None:
     compile_if_stale()
     config = from_environment()
-    pool = NodePool(config, (sys.executable, "-m", "tests.fake_node"))
+    pool = NodePool(config, (sys.executable, "-m", os.environ.get("TEST_NODE", "tests.fake_node")))
     app = create_app(config, node=pool)
     services, wiring = app.extensions["services"], app.extensions["wiring"]
     metadata().create_all(services.db.engine)

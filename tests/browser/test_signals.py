@@ -1,21 +1,14 @@
 """How good a line is and who speaks, as a lecturer and a hall see it in real Chromium."""
 
-import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import urllib3
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from app.auth import DEVICE_COOKIE
-from tests.builders import PASSWORD
-from tests.flows.sockets import ROOT, free_port, until
+from tests.browser.live_class import Class, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(200)]
 WITHIN_MS = 30_000  # the machine may be busy
@@ -24,60 +17,11 @@ POOR = {**GOOD, "loss": 0.2, "rtt_ms": 400}
 SOUND = {**POOR, "layer": 0, "audio_only": True}
 
 
-class Class:
-    """The server's process, and the stand-in of the node as a mouthpiece."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        env = {
-            **os.environ, "DATA_DIR": str(folder), "PORT": str(self.port), "PUBLIC_URL": self.url,
-            "SOCKETIO_ASYNC_MODE": "threading", "MEDIA_PORT": "0", "MEDIA_PROCESSES": "1", "PYTHONWARNINGS": "ignore",
-        }  # fmt: skip
-        with open(folder / "server.log", "ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.browser.class_server"],
-                cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=log,
-            )  # fmt: skip
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        assert line, (folder / "server.log").read_text()
-        self.there: dict[str, Any] = json.loads(line)
-        self.points: list[str] = self.there["points"]
-        until(self._ready, within_s=60)
-
-    def _ready(self) -> bool:
-        try:
-            return (
-                json.loads(urllib3.request("GET", self.url + "/readyz", retries=False, timeout=2).data)["media"] is True
-            )
-        except (urllib3.exceptions.HTTPError, OSError):
-            return False
-
-    def says(self, kind: str, peer: str, **more: object) -> None:
-        state = json.loads((self.folder / "media-node.json").read_text())
-        token = (self.folder / "media-token").read_text()
-        answer = urllib3.request(
-            "POST", state["control_url"] + "/say", timeout=5, headers={"Authorization": f"Bearer {token}"},
-            json={"type": kind, "room": self.there["lecture"], "peer": peer, **more},
-        )  # fmt: skip
-        assert answer.status == 204, answer.data
-
-    def lines(self) -> None:
-        """One good line, one poor, one that carries sound only; the first point speaks."""
-        for point, figures in zip(self.points, (GOOD, POOR, SOUND), strict=True):
-            self.says("quality", point, leg="down", **figures)
-        self.says("speaking", self.points[0], speaking=True)
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(15)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(5)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+def lines(live: Class) -> None:
+    """One good line, one poor, one that carries sound only; the first point speaks."""
+    for point, figures in zip(live.points, (GOOD, POOR, SOUND), strict=True):
+        live.says("quality", point, leg="down", **figures)
+    live.says("speaking", live.points[0], speaking=True)
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +44,7 @@ def browser() -> Iterator[Browser]:
 def console(browser: Browser, live: Class, width: int, **how: Any) -> Page:
     page = browser.new_context(viewport={"width": width, "height": 800}, locale="vi-VN", **how).new_page()
     page.set_default_timeout(WITHIN_MS)
-    page.goto(live.url + "/login")
-    page.fill("[name=login]", "tochuc")
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(lambda url: "/login" not in url)
+    sign_in(page, live, "tochuc")
     page.goto(f"{live.url}/lectures/{live.there['lecture']}/console")
     page.wait_for_selector(".point")
     return page
@@ -123,7 +63,7 @@ def test_the_console_shows_each_line_and_who_speaks(
     browser: Browser, live: Class, name: str, width: int, how: dict[str, Any]
 ) -> None:
     page = console(browser, live, width, **how)
-    live.lines()
+    lines(live)
     rows = [page.locator(f'[data-point-row="{point}"]') for point in live.points]
     for row, level in zip(rows, ("good", "poor", "sound"), strict=True):
         expect(row.locator(".signal")).to_have_attribute("data-level", level, timeout=WITHIN_MS)

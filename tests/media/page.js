@@ -29,7 +29,9 @@ const answered = (sdp) => up.setRemoteDescription({ type: "answer", sdp });
 async function answerDown(sdp) {
   down = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   down.ontrack = (e) => {
-    const slot = e.streams[0].id;
+    // a=msid: its second part is the slot; its first one may be shared by a picture and its sound
+    const section = sdp.split(/^m=/m).find((part) => part.includes(`a=mid:${e.transceiver.mid}\r`));
+    const slot = /^a=msid:\S+ (\S+)/m.exec(section)[1];
     tracks[slot] = e;
     const el = document.createElement(e.track.kind);
     el.autoplay = true; el.muted = e.track.kind === "video"; el.srcObject = new MediaStream([e.track]);
