@@ -54,7 +54,7 @@ class DownLeg:
             self._path,
         )
         self.offer = sdp.offer_down(slots, self.transport.credentials)
-        self.nacks = self.unrepaired = self.refused = 0
+        self.refused = 0  # retransmissions asked for too often
         self._publication = publication
         self._by_ssrc = {view.slot.ssrc: view for view in self.views}
         self._pictures = [view for view in self.views if view.is_video]
@@ -139,6 +139,9 @@ class DownLeg:
                 view.line.current.heard_loss(report.lost, now)
         if weight:
             self.loss = lost / weight
+            self.transport.port.tally.losses.observe(self.loss)
+            if round_trip is not None:
+                self.transport.port.tally.round_trips.observe(round_trip)
             narrow = self.bandwidth.reported(self.loss, round_trip, now) or narrow
         if narrow:
             self._adapt(now)
@@ -153,21 +156,21 @@ class DownLeg:
             view.mark()
 
     def _repair(self, view: View, missing: tuple[int, ...], now: float) -> None:
-        ssrc, budget = view.slot.ssrc, self.bandwidth.budget
+        ssrc, budget, tally = view.slot.ssrc, self.bandwidth.budget, self.transport.port.tally
         rate = RESEND_BPS / 8 if budget is None else RESEND_SHARE * budget / 8
         burst = RESEND_BURST if budget is None else rate / 2
         self._tokens = min(burst, self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
         gap = max(RESEND_GAP_S, self.bandwidth.round_trip_s or 0.0)
         for seq in missing:
-            self.nacks += 1
+            tally.nacks += 1
             at, times = self._resent.get((ssrc, seq), (-1e9, 0))
             if now - at < gap or times >= RESEND_TIMES or self._tokens <= 0:
                 self.refused += 1
                 continue
             size = self._resend(view, seq)
             if not size:
-                self.unrepaired += 1
+                tally.unrepaired += 1
                 continue
             self._tokens -= size
             self._resent[(ssrc, seq)] = (now, times + 1)

@@ -134,6 +134,7 @@ class UpLeg:
         self._by_ssrc[packet.ssrc] = track
         name = f"{self.peer}/{track.kind}"
         source = Source(name, track.codec.name, packet.ssrc, self.transport.send_rtcp, now, rid)
+        source.tally = self.transport.port.tally
         self.sources[packet.ssrc] = source
         if source.is_audio:
             self.voices[packet.ssrc] = Voice()

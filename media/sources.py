@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from media import rtcp
 from media.rtp import AUDIO_HZ, VIDEO_HZ, Incoming, starts_key_frame
 from media.sizes import height_of
+from media.tally import Tally
 
 if TYPE_CHECKING:
     from media.slots import Slot
@@ -59,7 +60,7 @@ class Source:
         self.jitter = 0.0  # RTP ticks, RFC 3550 section 6.4.1
         self.loss = 0.0  # share lost in the last report interval, before repair
         self.reference: tuple[float, int] | None = None  # (node time, RTP ticks) of the last sender report
-        self.key_frame_requests = 0
+        self.tally = Tally()  # the node's, once its leg has said so
         self.siblings: list[Source] = [self]  # all layers of the publication: a request counts for all
         self._send = send
         self._asked_at = -1e9
@@ -163,7 +164,7 @@ class Source:
         if self.is_audio or now - max(s._asked_at for s in self.siblings) < min_gap_s:
             return
         self._asked_at = now
-        self.key_frame_requests += 1
+        self.tally.key_frame_requests += 1
         self._send(rtcp.pli(self.ssrc))
 
     def measure(self, now: float) -> None:
