@@ -1,7 +1,7 @@
 """How much picture a viewer's line carries, judged by what the viewer reports. Pure.
 
-Down at once, up with care: a line that was too narrow is tried again with repeated packets, whose
-loss harms nobody, before a larger picture is sent on it. Sound is never what is taken away.
+Down at once, up with care: a line that was too narrow is measured with a train of padding
+(`media.trains`) before a larger picture is sent on it. Sound is never what is taken away.
 
 Signals of a line that is too narrow: the viewer's own estimate falls (REMB) and a second sign
 confirms it, a fifth of the packets is lost twice or half of them once, the round trip grows by
@@ -13,15 +13,16 @@ from dataclasses import dataclass
 
 SILENT_S = 3.0  # a viewer that reported before and has not for this long: browsers report each 0.5-1.5 s
 CONFIRM_S = 1.5  # signs that confirm each other come within this
-HOLD_S = 3.0  # after a step down nothing is tried for this long; doubled when a try failed
+HOLD_S = 3.0  # after a step down nothing is tried for this long; doubled when a step up was too much
 LONGEST_HOLD_S = 30.0
-RETURN_HOLD_S = 0.4  # the same after silence: the line was away, not narrow
+MEASURED_HOLD_S = 4.0  # a line found too narrow by a train is measured again after this
 FAILED_S = 5.0  # congestion this soon after a step up means that the step was too much
+STEP_S = 1.0  # a step up is watched for this long before the next
 CLEAN_S = 10.0  # at full size for this long without a sign: the line needs no budget any more
 SLOW_S = 0.4  # growth of the round trip that tells of a full queue
-PROBE_SLOW_S = 0.12  # the same while a try goes on, when the cause is known
-PROBE_GROWTH = 1.5  # a try goes this much further than what is known to pass
-PROBE_LEAST = 40_000  # bits per second a try adds at least
+USABLE = 0.85  # of a measured width: the rest is for other traffic, repairs and the measure's own error
+WIDER = 1.5  # a width that grew by this may be limited by the train's length: a longer one follows at once
+LEAST_SHARE = 0.75  # the smallest picture stays while the budget is this much of what it takes: estimates come low
 MARGIN = 1.05  # room above a layer's average rate
 
 
@@ -43,33 +44,39 @@ class Bandwidth:
         self.round_trip_s: float | None = None
         self.loss = 0.0  # share of packets, last report
         self.steps_down = self.steps_up = 0
-        self.probing = 0.0  # bits per second to be sent in all while a try goes on, else 0
+        self.can_measure = True  # the viewer tells when packets of a train came
+        self.wants_train = False
+        self.width = 0.0  # bits per second, as measured last
         self._estimate: float | None = None
         self._fell_at = self._lossy_at = self._slow_at = self._congested_at = self._up_at = -1e9
         self._shortest: float | None = None
-        self._loss_before = 0.0  # when a try began
         self._heard_at: float | None = None
         self._silent = False
         self._hold_s, self._hold_until = HOLD_S, 0.0
 
     # ---- what the viewer says ----
 
-    def heard(self, now: float) -> None:
-        """Take note of any report.  now: seconds."""
-        if self._silent:  # back: try soon, and as if for the first time
-            self._silent = False
-            self._hold_s, self._hold_until = HOLD_S, now + RETURN_HOLD_S
-            self._estimate = self._shortest = None
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nothing was heard of a viewer that spoke before."""
+        return self._silent
+
+    def heard(self, now: float) -> bool:
+        """Take note of any sign of life.  now: seconds.  Returns whether the viewer was silent and is back."""
         self._heard_at = now
+        if not self._silent:
+            return False
+        self._silent = False
+        self._hold_s, self._hold_until = HOLD_S, now  # the line was away, not narrow: measure at once
+        self._estimate = self._shortest = None
+        self.wants_train = self.can_measure
+        return True
 
     def estimated(self, bits_per_second: int, now: float) -> bool:
         """Take the viewer's estimate.  Returns whether the line is too narrow."""
         before, self._estimate = self._estimate, bits_per_second
-        fell = before is not None and bits_per_second < 0.97 * before and bits_per_second < 0.9 * self._sent
-        if not fell:
+        if before is None or bits_per_second >= 0.97 * before or bits_per_second >= 0.9 * self.rate:
             return False
-        if self.probing:
-            return self._try_failed(now)
         confirmed = now - max(self._fell_at, self._slow_at) < CONFIRM_S or self.loss > 0.05
         self._fell_at = now
         return confirmed and self.congested(bits_per_second, now)
@@ -77,54 +84,63 @@ class Bandwidth:
     def reported(self, loss: float, round_trip_s: float | None, now: float) -> bool:
         """Take a receiver report.
 
-        loss: share of packets over all lines, 0-1; round_trip_s: None when unknown.
-        Returns whether the line is too narrow.
+        loss: share of packets over all lines, 0-1, of what was sent since the last step; round_trip_s:
+        None when unknown.  Returns whether the line is too narrow.
         """
         self.loss = loss
         narrow = False
-        if not self._sent:  # nothing was sent that we know of: there is nothing to judge by
+        if not self.rate:  # nothing was sent that we know of: there is nothing to judge by
             return False
-        if self.probing and (
-            loss > self._loss_before + 0.1 or (round_trip_s or 0) > (self._shortest or 1e9) + PROBE_SLOW_S
-        ):
-            return self._try_failed(now)
         if round_trip_s is not None:
             self.round_trip_s = round_trip_s
             self._shortest = round_trip_s if self._shortest is None else min(self._shortest * 1.002, round_trip_s)
             if round_trip_s > self._shortest + SLOW_S:
-                narrow = 0.2 < now - self._slow_at < CONFIRM_S and self.congested(self._sent * 0.7, now)
+                narrow = 0.2 < now - self._slow_at < CONFIRM_S and self.congested(self.rate * 0.7, now)
                 self._slow_at = now
         if loss >= 0.5 or (loss >= 0.2 and 0.3 < now - self._lossy_at < 2 * CONFIRM_S):
-            narrow = self.congested(self._sent * (1 - loss) * 0.9, now) or narrow
+            narrow = self.congested(self.rate * (1 - loss) * 0.9, now) or narrow
         if loss >= 0.2:
             self._lossy_at = now
         return narrow
+
+    def measured(self, width: float, now: float, next_step: float | None) -> bool:
+        """Take what a train found.
+
+        width: bits per second; next_step: see `tick`.  Returns whether the budget changed.
+        """
+        before, self.width = self.width, width
+        self.wants_train = False
+        if self.budget is None or next_step is None or self._silent:
+            return False
+        if USABLE * width >= next_step * MARGIN:
+            self.budget = max(self.budget, USABLE * width)
+            self._stepped_up(now)
+            return True
+        if width > WIDER * before:
+            self.wants_train = True
+        else:
+            self._hold_until = now + MEASURED_HOLD_S
+        return False
 
     def congested(self, carries: float, now: float) -> bool:
         """Conclude that the line carries only so much.
 
         carries: bits per second.  Returns whether that is less than was thought.
         """
-        failed = bool(self.probing) or now - self._up_at < FAILED_S
-        self.probing = 0.0
+        failed = now - self._up_at < FAILED_S
+        self.wants_train = False
         self._congested_at = now
         self._hold_s = min(LONGEST_HOLD_S, self._hold_s * 2) if failed else max(HOLD_S, self._hold_s)
         self._hold_until = now + self._hold_s
         if self.budget is not None and carries >= self.budget:
             return False
-        self.budget = max(0.0, carries)
+        self.budget = self.width = max(0.0, carries)
         self.steps_down += 1
         return True
 
-    @property
-    def _sent(self) -> float:
-        return max(self.rate, self.probing)
-
-    def _try_failed(self, now: float) -> bool:
-        """End a try: what was known to pass still does."""
-        assert self.budget is not None
-        self.congested(self.budget, now)
-        return False
+    def _stepped_up(self, now: float) -> None:
+        self._up_at, self._hold_until = now, now + STEP_S
+        self.steps_up += 1
 
     # ---- what follows ----
 
@@ -138,25 +154,21 @@ class Bandwidth:
         if self._heard_at is not None and now - self._heard_at > SILENT_S and not self._silent:
             self._silent = True
             return self.congested(0.0, now)
-        if self.budget is None or self._silent or now < self._hold_until:
+        if self.budget is None or self._silent:
             return False
         if next_step is None:
-            self.probing = 0.0
             if now - max(self._congested_at, self._up_at) > CLEAN_S:
                 self.budget, self._hold_s = None, HOLD_S
                 return True
             return False
-        if self.probing:
-            self.budget = max(self.budget, self.probing)
+        if now < self._hold_until:
+            return False
+        if not self.can_measure:
+            self.budget = max(self.budget, next_step * MARGIN)
         if self.budget >= next_step * MARGIN:
-            self.probing = 0.0
-            self._up_at, self._hold_until = now, now + 1.0
-            self.steps_up += 1
+            self._stepped_up(now)
             return True
-        if not self.probing:
-            self._loss_before = self.loss
-        known = max(self.budget, rate)
-        self.probing = min(next_step * MARGIN, max(known * PROBE_GROWTH, known + PROBE_LEAST))
+        self.wants_train = True
         return False
 
     def share(self, sound: float, pictures: list[list[Layer]]) -> list[int | None]:
@@ -174,7 +186,8 @@ class Bandwidth:
                 if step >= len(layers) or chosen[i] != step - 1:
                     continue
                 more = layers[step].bits_per_second - (layers[step - 1].bits_per_second if step else 0)
-                if more <= left:
+                least = step == 0 and left == self.budget - sound and LEAST_SHARE * (sound + more) <= self.budget
+                if more <= left or least:
                     left -= more
                     chosen[i] = step
         return [layers[c].height if c >= 0 else 0 for c, layers in zip(chosen, pictures, strict=True)]

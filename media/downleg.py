@@ -8,8 +8,9 @@ from core.errors import N_, Conflict
 from core.ids import new_id
 from media import rtcp, sdp
 from media.bandwidth import Bandwidth, Layer, next_step
-from media.slots import Slot
+from media.slots import TRANSPORT_CC_ID, Slot
 from media.sources import Publication
+from media.trains import Train, padding
 from media.transport import Port, Transport
 from media.views import View
 
@@ -53,7 +54,7 @@ class DownLeg:
             self._path,
         )
         self.offer = sdp.offer_down(slots, self.transport.credentials)
-        self.nacks = self.unrepaired = self.refused = 0
+        self.refused = 0  # retransmissions asked for too often
         self._publication = publication
         self._by_ssrc = {view.slot.ssrc: view for view in self.views}
         self._pictures = [view for view in self.views if view.is_video]
@@ -61,7 +62,9 @@ class DownLeg:
         self._repairs_apart = True  # the peer takes retransmissions on their own stream
         self._resent: OrderedDict[tuple[int, int], tuple[float, int]] = OrderedDict()  # when last, how often
         self._tokens, self._tokens_at = float(RESEND_BURST), 0.0
-        self._probed_at = 0.0
+        self._train = Train()
+        self._consent_at = 0.0  # the last check before the viewer fell silent
+        self._padding_type = 0  # payload type of the repair stream that padding goes on, 0: none
         self._answered = False
 
     # ---- coming and going ----
@@ -76,7 +79,11 @@ class DownLeg:
         description = sdp.read(answer)
         self._answered = True
         video = [s for s in description.sections if s.kind == "video" and not s.rejected]
-        self._repairs_apart = not video or any("RTX" in s.codecs.values() for s in video)
+        repairs = [number for s in video for number, name in s.codecs.items() if name == "RTX"]
+        self._repairs_apart = not video or bool(repairs)
+        reports = any(sdp.TRANSPORT_CC_URI in s.extensions for s in video)
+        self._padding_type = repairs[0] if repairs and reports else 0
+        self.bandwidth.can_measure = bool(self._padding_type)
         self.transport.remote(description.ufrag, description.fingerprint, server=description.setup != "passive")
 
     def start(self) -> None:
@@ -107,12 +114,15 @@ class DownLeg:
 
     def _rtcp(self, data: bytes) -> None:
         now, narrow = time.time(), False
-        self.bandwidth.heard(now)
+        self._heard(now)
         weight = lost = 0.0
         round_trip = None
         for report in rtcp.walk(data):
             if isinstance(report, rtcp.Estimate):
                 narrow = self.bandwidth.estimated(report.bits_per_second, now) or narrow
+                continue
+            if isinstance(report, rtcp.Arrivals):
+                self._measured(self._train.reported(report), now)
                 continue
             view = self._by_ssrc.get(report.ssrc)
             if view is None or view.line.current is None:
@@ -121,33 +131,46 @@ class DownLeg:
                 view.line.current.ask_key_frame(now, KEY_FRAME_GAP_S)
             elif isinstance(report, rtcp.Nack):
                 self._repair(view, report.missing, now)
-            elif isinstance(report, rtcp.ReceiverReport):
+            elif isinstance(report, rtcp.ReceiverReport) and view.is_news(report.highest):
                 bits = view.line.current.bits_per_second + 1
                 weight, lost = weight + bits, lost + bits * report.lost
                 round_trip = rtcp.round_trip(report, now) or round_trip
                 self.jitter_s = report.jitter / view.line.clock
+                view.line.current.heard_loss(report.lost, now)
         if weight:
             self.loss = lost / weight
+            self.transport.port.tally.losses.observe(self.loss)
+            if round_trip is not None:
+                self.transport.port.tally.round_trips.observe(round_trip)
             narrow = self.bandwidth.reported(self.loss, round_trip, now) or narrow
         if narrow:
             self._adapt(now)
 
+    def _heard(self, now: float) -> None:
+        if self.bandwidth.heard(now):
+            self._mark()
+
+    def _mark(self) -> None:
+        """Let what was lost up to here count no more: it was lost under another load, or while the line was away."""
+        for view in self.views:
+            view.mark()
+
     def _repair(self, view: View, missing: tuple[int, ...], now: float) -> None:
-        ssrc, budget = view.slot.ssrc, self.bandwidth.budget
+        ssrc, budget, tally = view.slot.ssrc, self.bandwidth.budget, self.transport.port.tally
         rate = RESEND_BPS / 8 if budget is None else RESEND_SHARE * budget / 8
         burst = RESEND_BURST if budget is None else rate / 2
         self._tokens = min(burst, self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
         gap = max(RESEND_GAP_S, self.bandwidth.round_trip_s or 0.0)
         for seq in missing:
-            self.nacks += 1
+            tally.nacks += 1
             at, times = self._resent.get((ssrc, seq), (-1e9, 0))
             if now - at < gap or times >= RESEND_TIMES or self._tokens <= 0:
                 self.refused += 1
                 continue
             size = self._resend(view, seq)
             if not size:
-                self.unrepaired += 1
+                tally.unrepaired += 1
                 continue
             self._tokens -= size
             self._resent[(ssrc, seq)] = (now, times + 1)
@@ -187,11 +210,7 @@ class DownLeg:
 
     def slow_tick(self, now: float) -> None:
         """Think about sizes again; call about every 500 ms."""
-        step = None
-        self.bandwidth.rate = self.rate
-        if self.bandwidth.budget is not None:
-            step = next_step(self._sound(), self._choices(now), [self._height(v) for v in self._pictures])
-        if self.bandwidth.tick(now, self.rate, step):
+        if self.bandwidth.tick(now, self.rate, self._next_step(now)):
             self._adapt(now)
         for view in self._pictures:
             if view.line is not view.slot or view.limit is not None or view.ceiling is not None:
@@ -202,12 +221,23 @@ class DownLeg:
         stream = self.transport.target.stream if self.transport.target is not None else None
         if stream is not None and stream.starved:
             self._starve(stream.drained(), now)
-        if self.bandwidth.probing:
-            self._probe(now)
+        if not self.bandwidth.is_silent:
+            self._consent_at = self.transport.consent_at
+        elif self.transport.consent_at > self._consent_at:
+            self._heard(now)
+        if self._train.is_under_way:
+            self._measured(self._train.waited(now), now)
+        elif self.bandwidth.wants_train:
+            self._depart(now)
         for view in self._pictures:
             line = view.line
             if line is not view.slot and line.wanted is not line.current:
                 line.retry(now)
+
+    def _next_step(self, now: float) -> float | None:
+        if self.bandwidth.budget is None:
+            return None
+        return next_step(self._sound(), self._choices(now), [self._height(v) for v in self._pictures])
 
     def _sound(self) -> float:
         return sum(v.line.current.bits_per_second for v in self.views if not v.is_video and v.line.current)
@@ -224,6 +254,7 @@ class DownLeg:
         for view, limit in zip(self._pictures, limits, strict=True):
             view.limit = limit
             view.arrange(self._publication(view.slot), now)
+        self._mark()
 
     def _starve(self, drained: bool, now: float) -> None:
         """Show no picture while a TCP connection drains; then begin again with a key frame."""
@@ -236,19 +267,20 @@ class DownLeg:
             view.starved = not drained
             view.arrange(self._publication(view.slot), now)
 
-    def _probe(self, now: float) -> None:
-        """Fill the line up to the rate that is tried with packets sent before: their loss harms nobody."""
-        due = (self.bandwidth.probing - self.rate) / 8 * min(0.05, now - self._probed_at)
-        self._probed_at = now
-        view = next((v for v in self._pictures if v.line.ring), None)
-        if view is None or not self._repairs_apart:
+    def _depart(self, now: float) -> None:
+        """Send a train of padding on the repair stream of a picture, whose loss harms nobody."""
+        view = next(iter(self._pictures), None)
+        if view is None or not self._padding_type:
             return
-        recent = list(view.line.ring)[-32:]
-        for i in range(32):
-            if due <= 0:
-                return
-            number = (recent[i % len(recent)] + (view.shift[0] if view.shift else 0)) & 0xFFFF
-            due -= self._resend(view, number)
+        ssrc, (_, ticks) = view.slot.ssrc, view.position
+        for number in self._train.depart(max(self.bandwidth.width, self.rate), now):
+            self._rtx_seq[ssrc] += 1
+            packet = padding(self._padding_type, self._rtx_seq[ssrc], ticks, ssrc + 1, (TRANSPORT_CC_ID, number))
+            self.transport.send_rtp(packet)
+
+    def _measured(self, width: float | None, now: float) -> None:
+        if width is not None and self.bandwidth.measured(width, now, self._next_step(now)):
+            self._adapt(now)
 
     # ---- clocks ----
 

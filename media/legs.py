@@ -50,6 +50,8 @@ class UpLeg:
         self._by_mid = {track.section.mid.encode(): track for track in tracks}
         self._by_ssrc = {ssrc: track for track in tracks for ssrc in track.section.ssrcs}
         self._repairs = {rtx: media for track in tracks for rtx, media in track.section.repairs.items()}
+        # A browser names a layer until its first packets are acknowledged, and no more after a pause.
+        self._rids: dict[int, str] = {}
         self._rtx_types = {track.codec.rtx for track in tracks} - {None}
         self.is_simulcast = any(track.section.rids for track in tracks)
         extensions: dict[str, int] = {}
@@ -87,7 +89,7 @@ class UpLeg:
         self._on_packet(self, source, packet)
 
     def _unwrap(self, packet: Incoming) -> Incoming | None:
-        """Return the original of a retransmission, None for probing padding.  Source: RFC 4588 section 4."""
+        """Return the original of a retransmission, None for padding and repeats.  Source: RFC 4588 section 4."""
         media = self._repairs.get(packet.ssrc)
         if media is None and self._rrid_id:
             media = self._repaired(packet)
@@ -96,6 +98,8 @@ class UpLeg:
             return None
         track = self._by_ssrc[source.ssrc]
         original = packet.data[packet.pos : packet.pos + 2]
+        if not source.lacks(original[0] << 8 | original[1]):
+            return None  # a browser that measures its line sends what we have again: nobody needs it twice
         head = bytes((0x80, packet.marker | track.codec.payload_type)) + original + packet.data[4:8]
         return Incoming(head + source.ssrc.to_bytes(4, "big") + packet.data[packet.pos + 2 : packet.end])
 
@@ -122,12 +126,15 @@ class UpLeg:
             return None
         if track.section.rids:
             named = extension(packet.data, self._rid_id) if self._rid_id else None
-            rid = named.decode("ascii", "replace") if named else ""
+            rid = named.decode("ascii", "replace") if named else self._rids.get(packet.ssrc, "")
             if rid not in track.section.rids:
                 return None
+            if len(self._rids) < 4 * MAX_SOURCES:
+                self._rids[packet.ssrc] = rid
         self._by_ssrc[packet.ssrc] = track
         name = f"{self.peer}/{track.kind}"
         source = Source(name, track.codec.name, packet.ssrc, self.transport.send_rtcp, now, rid)
+        source.tally = self.transport.port.tally
         self.sources[packet.ssrc] = source
         if source.is_audio:
             self.voices[packet.ssrc] = Voice()

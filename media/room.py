@@ -47,7 +47,6 @@ class Room:
             for i, name in enumerate(control.CHAIR_SLOTS)
         }
         self.recording: Recording | None = None
-        self.switches = self.layer_switches = 0
         self._finished = False  # the folder has been seen to since it was last written
         self._port = port
         self._folder = folder
@@ -92,7 +91,7 @@ class Room:
 
     async def _record(self) -> None:
         if self.plan.recording and self.recording is None:
-            self.recording = Recording(self._folder, self._ask_slot, self._recorder_said)
+            self.recording = Recording(self._folder, self._ask_slot, self._recorder_said, self._port.tally)
             self._finished = False
             await self.recording.start()
             self._tell_program()
@@ -219,15 +218,19 @@ class Room:
                 self._speaking(leg.peer, leg.voices[packet.ssrc].heard(level, now))
         if not source.slots:
             return
+        sent = False
         for line in tuple(source.slots):
             out, switched = line.feed(source, packet, now)
             if out is not None:
                 if line.viewers:
                     self._port.fanout.send(out, line.viewers, video=line.kind == "video")
+                    sent = True
                 if self.recording is not None and self.slots[line.name] is line:
                     self.recording.packet(line.name, source.captured_at(packet.timestamp), out)
             if switched:
                 self._switched(switched)
+        if sent:
+            self._port.tally.delays.observe(time.perf_counter() - self._port.read_at)
 
     def _speaking(self, peer: str, changed: bool | None) -> None:
         if changed is not None:
@@ -237,15 +240,15 @@ class Room:
         line, source = switched.slot, switched.source
         self._report(line, time.time())
         if self.slots[line.name] is not line:
-            self.layer_switches += 1
+            self._port.tally.layer_switches += 1
             return
         if line.name in PROGRAM:
             self._tell_program()
         publication = source.publication if source else None
         if publication is not None and publication == switched.before:
-            self.layer_switches += 1
+            self._port.tally.layer_switches += 1
             return
-        self.switches += 1
+        self._port.tally.slot_switches += 1
         self._emit(
             control.SlotSwitched(
                 room=self.id,

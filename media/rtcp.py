@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 NTP_EPOCH = 2_208_988_800  # seconds from 1900 to 1970, RFC 5905
 SR, RR, SDES, BYE, RTPFB, PSFB = 200, 201, 202, 203, 205, 206
+TICK_S = 0.000_25  # unit of transport-wide arrival deltas
+ARRIVALS_MAX = 1024  # packets in one such report
 NODE_SSRC = 1  # our own SSRC in feedback packets; nobody else can see it
 
 
@@ -37,12 +39,14 @@ class KeyFrameRequest:
 class ReceiverReport:
     """What a receiver says of one source.
 
-    lost: share of packets lost since its last report, 0-1; jitter: RTP ticks; last_report: middle 32
-    bits of the NTP time of our last sender report, 0 when it has none; delay: 1/65536 s since then.
+    lost: share of packets lost since its last report, 0-1; highest: extended sequence number, 32 bits;
+    jitter: RTP ticks; last_report: middle 32 bits of the NTP time of our last sender report, 0 when it
+    has none; delay: 1/65536 s since then.
     """
 
     ssrc: int
     lost: float
+    highest: int
     jitter: int
     last_report: int
     delay: int
@@ -55,7 +59,19 @@ class Estimate:
     bits_per_second: int
 
 
-Report = SenderReport | ReceiverReport | Nack | KeyFrameRequest | Estimate
+@dataclass(frozen=True)
+class Arrivals:
+    """Transport-wide feedback: when packets came.
+
+    first: 16-bit transport-wide number of the first; times: seconds on the receiver's clock of it and
+    those that follow, None for what has not come.
+    """
+
+    first: int
+    times: tuple[float | None, ...]
+
+
+Report = SenderReport | ReceiverReport | Nack | KeyFrameRequest | Estimate | Arrivals
 
 
 def walk(data: bytes) -> Iterator[Report]:
@@ -82,6 +98,8 @@ def _part(kind: int, form: int, body: bytes) -> Iterator[Report]:
         yield from _blocks(body, 4, form)
     elif kind == RTPFB and form == 1 and len(body) >= 8:
         yield Nack(struct.unpack_from("!L", body, 4)[0], tuple(_nacked(body)))
+    elif kind == RTPFB and form == 15 and len(body) >= 16:
+        yield from _arrivals(body)
     elif kind == PSFB and form == 1 and len(body) >= 8:
         yield KeyFrameRequest(struct.unpack_from("!L", body, 4)[0])
     elif kind == PSFB and form == 4:
@@ -94,8 +112,8 @@ def _part(kind: int, form: int, body: bytes) -> Iterator[Report]:
 
 def _blocks(body: bytes, start: int, count: int) -> Iterator[ReceiverReport]:
     for j in range(start, min(start + 24 * count, len(body) - 23), 24):
-        ssrc, lost, _, jitter, last, delay = struct.unpack_from("!LLLLLL", body, j)
-        yield ReceiverReport(ssrc, (lost >> 24) / 256, jitter, last, delay)
+        ssrc, lost, highest, jitter, last, delay = struct.unpack_from("!LLLLLL", body, j)
+        yield ReceiverReport(ssrc, (lost >> 24) / 256, highest, jitter, last, delay)
 
 
 def _nacked(body: bytes) -> Iterator[int]:
@@ -105,6 +123,35 @@ def _nacked(body: bytes) -> Iterator[int]:
         for bit in range(16):
             if mask >> bit & 1:
                 yield (base + 1 + bit) & 0xFFFF
+
+
+def _arrivals(body: bytes) -> Iterator[Arrivals]:
+    """Read transport-wide feedback.  Source: draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1."""
+    first, count, word = struct.unpack_from("!HHL", body, 8)
+    if count > ARRIVALS_MAX:  # two bytes can stand for 8191 packets; nobody has got so many from us
+        return
+    states: list[int] = []
+    i = 16
+    while len(states) < count and i + 2 <= len(body):
+        chunk = int.from_bytes(body[i : i + 2], "big")
+        i += 2
+        if not chunk >> 15:
+            states += [chunk >> 13 & 3] * min(chunk & 0x1FFF, count)
+        elif chunk >> 14 & 1:
+            states += [chunk >> shift & 3 for shift in range(12, -1, -2)]
+        else:
+            states += [chunk >> shift & 1 for shift in range(13, -1, -1)]
+    ticks = (word >> 8) * 256
+    times: list[float | None] = []
+    for state in states[:count]:
+        size = {1: 1, 2: 2}.get(state, 0)
+        if not size or i + size > len(body):
+            times.append(None)
+            continue
+        ticks += int.from_bytes(body[i : i + size], "big", signed=size == 2)
+        i += size
+        times.append(ticks * TICK_S)
+    yield Arrivals(first, tuple(times))
 
 
 def pli(ssrc: int) -> bytes:

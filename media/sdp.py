@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from core.errors import N_, Invalid
-from media.slots import ABS_SEND_TIME_ID, Slot
+from media.slots import ABS_SEND_TIME_ID, TRANSPORT_CC_ID, Slot
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
@@ -277,7 +277,8 @@ def offer_down(slots: list[Slot], ours: Credentials) -> str:
             continue
         out += ["a=rtpmap:96 H264/90000", f"a=fmtp:96 {H264_FMTP}", "a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96",
                 "a=rtpmap:98 VP8/90000", "a=rtpmap:99 rtx/90000", "a=fmtp:99 apt=98"]  # fmt: skip
-        out += [f"a=rtcp-fb:{pt} {kind}" for pt in (96, 98) for kind in ("nack", "nack pli", "ccm fir", "goog-remb")]
+        out.append(f"a=extmap:{TRANSPORT_CC_ID} {TRANSPORT_CC_URI}")
+        out += [f"a=rtcp-fb:{pt} {kind}" for pt in (96, 98) for kind in VIDEO_FEEDBACK]
         out += [f"a=ssrc-group:FID {slot.ssrc} {slot.ssrc + 1}", f"a=ssrc:{slot.ssrc} cname:node",
                 f"a=ssrc:{slot.ssrc + 1} cname:node"]  # fmt: skip
     return "\r\n".join(out) + "\r\n"

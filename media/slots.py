@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PAYLOAD_TYPES = {"opus": 111, "H264": 96, "VP8": 98}
 RTX_TYPES = {96: 97, 98: 99}
 ABS_SEND_TIME_ID = 1
+TRANSPORT_CC_ID = 2  # on the packets of trains alone, see media.trains
 OUT_HEADER = struct.Struct("!BBHLLHHL")
 SEQ_AND_TIME = struct.Struct("!HL")
 RING = 512  # rewritten packets kept for retransmission: about 2 s of video at 250 packets/s
@@ -117,6 +118,11 @@ class Slot:
             if source is not None:
                 source.slots.discard(self)
         self.current = self.wanted = None
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Return the (sequence number, timestamp) of the newest packet."""
+        return self._seq, self._timestamp
 
     # ---- commands ----
 

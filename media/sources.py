@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from media import rtcp
 from media.rtp import AUDIO_HZ, VIDEO_HZ, Incoming, starts_key_frame
 from media.sizes import height_of
+from media.tally import Tally
 
 if TYPE_CHECKING:
     from media.slots import Slot
@@ -26,6 +27,8 @@ CLOCK_SAMPLES = 16  # sender reports looked at for the smallest delay
 OVERHEAD = 44  # bytes a packet costs besides its payload and header on the viewers' lines: IP, UDP, SRTP
 NEW_BPS = 100_000  # assumed of a video source whose rate was not measured yet
 PROVED_S = 0.2  # a layer that has just begun is not switched up to before this
+HEARD_LOSS_S = 10.0  # the worst viewer's loss of a sound is held against it for this long
+HEARD_LOSS_MAX = 0.2  # more is not believed: one viewer's word changes the sound for all
 LIVE_S = 1.0  # a layer that sent nothing for this long is switched off by its publisher
 
 
@@ -57,7 +60,7 @@ class Source:
         self.jitter = 0.0  # RTP ticks, RFC 3550 section 6.4.1
         self.loss = 0.0  # share lost in the last report interval, before repair
         self.reference: tuple[float, int] | None = None  # (node time, RTP ticks) of the last sender report
-        self.key_frame_requests = 0
+        self.tally = Tally()  # the node's, once its leg has said so
         self.siblings: list[Source] = [self]  # all layers of the publication: a request counts for all
         self._send = send
         self._asked_at = -1e9
@@ -72,6 +75,7 @@ class Source:
         self._newest = 0  # RTP ticks of the packet that came last
         self._last_report: tuple[int, float] | None = None  # (middle of its NTP time, arrival)
         self._meter = (now, 0)  # (since, bits)
+        self._viewers_loss = (0.0, now)  # (share the worst viewer lost, when)
 
     # ---- arriving ----
 
@@ -116,6 +120,10 @@ class Source:
                 self.ask_key_frame(now, 0.3)
         self._highest += ahead
 
+    def lacks(self, seq: int) -> bool:
+        """Return whether a packet is waited for.  seq: 16 bits."""
+        return seq in self._missing
+
     def _repaired(self, seq: int, now: float) -> None:
         entry = self._missing.pop(seq, None)
         if entry is None or entry[1] != 1:  # only an answer to the one request tells how long it took
@@ -156,7 +164,7 @@ class Source:
         if self.is_audio or now - max(s._asked_at for s in self.siblings) < min_gap_s:
             return
         self._asked_at = now
-        self.key_frame_requests += 1
+        self.tally.key_frame_requests += 1
         self._send(rtcp.pli(self.ssrc))
 
     def measure(self, now: float) -> None:
@@ -173,6 +181,17 @@ class Source:
         """Return whether it still sends.  now: seconds."""
         return now - self.last_at < LIVE_S
 
+    def heard_loss(self, loss: float, now: float) -> None:
+        """Take a viewer's word on what it lost.
+
+        loss: share of packets, 0-1.  Of a sound the publisher is told the worst: a browser then sends each
+        packet's speech twice, the second time small, within the same bit rate (Opus in-band FEC), and
+        10 % loss is heard as 0.7 %.
+        """
+        worst, at = self._viewers_loss
+        if self.is_audio and (loss >= worst or now - at > HEARD_LOSS_S):
+            self._viewers_loss = (min(loss, HEARD_LOSS_MAX), now)
+
     def received(self, now: float) -> rtcp.Received | None:
         """Return what to report to the publisher, None before anything came; counts from the last call."""
         if self._highest is None:
@@ -184,7 +203,8 @@ class Source:
         middle, at = self._last_report or (0, now)
         delay = int((now - at) * 65_536)
         lost = expected - self._received
-        return rtcp.Received(self.ssrc, self.loss, lost, self._highest, int(self.jitter), middle, delay)
+        heard = self._viewers_loss[0] if now - self._viewers_loss[1] <= HEARD_LOSS_S else 0.0
+        return rtcp.Received(self.ssrc, max(self.loss, heard), lost, self._highest, int(self.jitter), middle, delay)
 
     # ---- clock ----
 

@@ -15,6 +15,7 @@ from media.fanout import FanOut, Target
 from media.ice import CONSENT_S, Address, IceLite, Throttle, is_dtls, is_rtcp, is_rtp, is_stun, local_ufrag
 from media.sdp import Credentials
 from media.sockets import Sockets
+from media.tally import Tally
 from media.tcp import Stream, TcpServer
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,8 @@ class Port:
         self.identity = Identity()
         self.fanout = FanOut()
         self.tcp = TcpServer(self.datagram)
+        self.tally = Tally()
+        self.read_at = 0.0  # when the packets at hand were taken from a socket, time.perf_counter()
         self.received = self.received_bytes = self.strangers = self.refused = 0
         self._by_ufrag: dict[str, Transport] = {}
         self._by_key: dict[Key, Transport] = {}
@@ -89,6 +92,7 @@ class Port:
 
     def _readable(self, sock: Any) -> None:
         fd = sock.fileno()
+        self.read_at = time.perf_counter()
         for _ in range(BURST):
             try:
                 size, address = sock.recvfrom_into(self._buffer)
@@ -125,6 +129,8 @@ class Port:
                 self._check(data, source, address)
                 return
             stream = source if isinstance(source, Stream) else None
+            if stream:
+                self.read_at = time.perf_counter()
             peer = stream.address if stream else address
             assert peer is not None
             transport = self._by_key.get((-id(stream), peer) if stream else (source.fileno(), peer))

@@ -6,9 +6,8 @@ it grows by 8 % a second.  Source: draft-holmer-rmcat-transport-wide-cc-extensio
 
 import struct
 
-from media.rtcp import NODE_SSRC, RTPFB
+from media.rtcp import NODE_SSRC, RTPFB, TICK_S
 
-TICK_S = 0.000_25  # unit of arrival deltas
 BASE_TICKS = 256  # deltas per unit of the reference time, 64 ms
 WINDOW = 400  # packets reported at once; older ones that are still missing count as lost
 SMALL, LARGE = 1, 2  # one and two byte deltas

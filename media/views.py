@@ -22,7 +22,10 @@ TILE_HEIGHT = 240  # pixels; a tile of the console never needs more unless its p
 class View:
     """One slot of one receiving leg.  The fan-out reads `target`, `outbound` and `shift`."""
 
-    __slots__ = ("ceiling", "leg", "limit", "line", "outbound", "shift", "slot", "starved", "switches", "target")
+    __slots__ = (
+        "_from", "_highest", "ceiling", "leg", "limit", "line", "outbound", "shift", "slot", "starved", "switches",
+        "target",
+    )  # fmt: skip
 
     def __init__(self, slot: Slot, leg: Any) -> None:
         """Look at the shared line; nothing is sent before `start`.  leg: the DownLeg it belongs to."""
@@ -36,6 +39,8 @@ class View:
         self.limit: int | None = None  # pixels of height the line carries, 0: no picture at all
         self.starved = False  # its TCP connection must drain first
         self.switches = 0  # of layers
+        self._from: int | None = None  # sequence number before which losses do not count any more
+        self._highest: int | None = None  # the viewer had got, at its last report
 
     @property
     def is_video(self) -> bool:
@@ -47,6 +52,31 @@ class View:
         """Return the pixels of height wanted, None for as many as there are."""
         known = [h for h in (self.slot.ceiling if self.ceiling is None else self.ceiling, self.limit) if h is not None]
         return min(known, default=None)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Return the (sequence number, timestamp) this viewer's line has come to."""
+        seq, ticks = self.line.position
+        more_seq, more_ticks = self.shift or (0, 0)
+        return (seq + more_seq) & 0xFFFF, (ticks + more_ticks) & 0xFFFFFFFF
+
+    def mark(self) -> None:
+        """Let losses count from here on only."""
+        self._from = self.position[0]
+
+    def is_news(self, highest: int) -> bool:
+        """Return whether a receiver report tells of packets after the mark alone.
+
+        highest: sequence number the viewer has got.  A report counts from the one before: the first after
+        a mark still counts what was lost before it.
+        """
+        before, self._highest = self._highest, highest & 0xFFFF
+        if before is None:
+            return False
+        if self._from is not None and (before - self._from) & 0xFFFF >= 0x8000:
+            return False
+        self._from = None
+        return True
 
     def start(self) -> None:
         """Let packets flow."""

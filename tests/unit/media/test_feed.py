@@ -4,6 +4,7 @@ from pathlib import Path
 
 from media import control
 from media.feed import Recording
+from media.tally import Tally
 
 
 def test_a_recorder_is_understood_and_rubbish_is_not_believed(tmp_path: Path) -> None:
@@ -21,13 +22,14 @@ def test_a_recorder_is_understood_and_rubbish_is_not_believed(tmp_path: Path) ->
         {"lag_ms": 12, "dropped": 0},
     ):
         recording._heard(said)
-    assert asked == ["stage"]
+    assert asked == ["stage"] and recording.lag_s == 0.012
     assert [m.state for m in told if isinstance(m, control.RecorderState)] == ["started", "stalled", "resumed"]
     assert told[-1] == control.SegmentClosed(room="", **segment)
 
 
 def test_packets_for_a_recorder_that_is_not_there_are_counted_and_dropped(tmp_path: Path) -> None:
-    recording = Recording(tmp_path, lambda slot: None, lambda message: None)
+    tally = Tally()
+    recording = Recording(tmp_path, lambda slot: None, lambda message: None, tally)
     recording.packet("stage", 1.0, b"packet")
     recording.packet("tile-0", 1.0, b"tiles are not recorded")
-    assert recording.dropped == 1
+    assert tally.recorder_dropped == 1 and recording.backlog == 0
