@@ -136,9 +136,11 @@ class DownLeg:
                 weight, lost = weight + bits, lost + bits * report.lost
                 round_trip = rtcp.round_trip(report, now) or round_trip
                 self.jitter_s = report.jitter / view.line.clock
-                view.line.current.heard_loss(report.lost, now)
         if weight:
             self.loss = lost / weight
+            for view in self.views:
+                if view.line.current is not None:
+                    view.line.current.heard_loss(self.loss, now)
             self.transport.port.tally.losses.observe(self.loss)
             if round_trip is not None:
                 self.transport.port.tally.round_trips.observe(round_trip)
