@@ -17,6 +17,7 @@ from flask import Flask
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
+from app.keys import turn_secret
 from app.node import NodeSupervisor
 from app.services import Services
 from app.ticker import Ticker
@@ -31,6 +32,7 @@ from signaling.broadcast import Broadcast
 from signaling.edge import Edge, register, socket_options
 from signaling.handlers import Parts
 from signaling.media_bridge import Background, MediaBridge
+from signaling.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     words = partial(words_for, services)
     broadcast = Broadcast(socketio, words)
     bridge = _bridge(services, socketio, node, lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch))
-    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
+    turn = turn_of(services)
+    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock, turn)
     ticker = Ticker(services)
 
     edge = register(socketio, parts, broadcast, gettext)
@@ -89,6 +92,13 @@ def _bridge(
         return MediaBridge(MediaClient(lambda: None), services.rooms, idle, on_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
     return MediaBridge(MediaClient(node.address), services.rooms, background, on_reset)
+
+
+def turn_of(services: Services) -> Turn:
+    """Return who gives credentials for the relay; an installation without one needs no secret."""
+    config = services.config
+    secret = turn_secret(config) if config.turn_urls else ""
+    return Turn(config.turn_urls, secret, config.turn_ttl_s, services.clock)
 
 
 def pause_of(socketio: SocketIO) -> Callable[[float], Any]:

@@ -253,6 +253,7 @@ EVENTS: dict[str, tuple[frozenset[str], dict[str, Any]]] = {
     # type -> (roles that may, a payload)
     "room.join": (PARTICIPANTS, {}),
     "room.snapshot": (PARTICIPANTS, {}),
+    "media.ice": (PARTICIPANTS, {}),
     "media.up": (CHAIRS - {"organiser"} | POINT, {"sdp": "this is no session description"}),
     "media.down": (PARTICIPANTS, {}),
     "media.down_answer": (PARTICIPANTS, {"leg": "1", "sdp": "this is no session description"}),

@@ -8,6 +8,9 @@ export interface RoomJoin {
 /** Ask for the whole state again after a gap in seq; the ack is `Snapshot`. */
 export interface RoomSnapshot {}
 
+/** Ask for servers and fresh credentials before a peer connection is made; the ack is `Ice`. */
+export interface MediaIce {}
+
 /** Offer the publishing leg: mic, camera, screen m-lines; the ack is `Answer`. */
 export interface MediaUp {
   sdp: string;
@@ -64,10 +67,24 @@ export interface PointReport {
   microphone: "ok" | "missing" | "denied" | "silent";
 }
 
+/** One entry of a browser's `iceServers`. */
+export interface IceServer {
+  urls: string[];
+  username: string;
+  credential: string;
+}
+
+/** Ack of `media.ice`: what a peer connection is made with. */
+export interface Ice {
+  servers: IceServer[]; // empty where there is no relay
+  ttl_s: number; // a connection made later than this needs fresh ones
+}
+
 /** What a browser needs to know before it negotiates. */
 export interface Media {
   epoch: string; // changes when the media node was restarted: negotiate both legs again
   publish: ("mic" | "camera" | "screen")[]; // empty: receive only
+  ice: Ice;
 }
 
 /** The state up to and including its own `seq`, and the words for the ids in it. */
@@ -330,6 +347,7 @@ export type RoomEvent =
 export interface Requests {
   "room.join": RoomJoin;
   "room.snapshot": RoomSnapshot;
+  "media.ice": MediaIce;
   "media.up": MediaUp;
   "media.down": MediaDown;
   "media.down_answer": MediaDownAnswer;

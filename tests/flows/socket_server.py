@@ -40,6 +40,7 @@ from signaling.connections import TokenClaims  # noqa: E402
 from signaling.edge import register, socket_options  # noqa: E402
 from signaling.handlers import Parts  # noqa: E402
 from signaling.media_bridge import Background, MediaBridge  # noqa: E402
+from signaling.turn import Turn  # noqa: E402
 
 
 def words(ids: Iterable[str]) -> dict[str, object]:
@@ -95,7 +96,8 @@ def main(config: Config) -> None:
         MediaClient(node.address), rooms, background,
         lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch),
     )  # fmt: skip
-    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock)
+    turn = Turn(config.turn_urls, config.turn_secret, config.turn_ttl_s, clock)
+    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock, turn)
     edge = register(socketio, parts, broadcast, translate)
     bus.subscribe(RoomChanged, broadcast.room_changed)
     bus.subscribe(RoomChanged, bridge.room_changed)
