@@ -25,8 +25,8 @@ class Config:
     locale: str = "vi"
     zone: str = "Asia/Ho_Chi_Minh"
     media_announce: tuple[str, ...] = ("auto",)  # addresses put in candidates; auto: this machine's own
-    media_host: str = "0.0.0.0"
-    media_port: int = 5004  # UDP
+    media_host: str = "0.0.0.0,::"
+    media_port: int = 5004  # UDP and TCP
     control_port: int = 0  # loopback; 0: any free port
     turn_urls: tuple[str, ...] = ()  # such as turns:turn.example.vn:443?transport=tcp; none: no relay
     turn_secret: str = ""  # shared with coturn; empty: made once and kept in data_dir
