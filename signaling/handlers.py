@@ -10,6 +10,7 @@ from typing import Any
 from core.clock import Clock, to_ms
 from core.errors import N_, NotAllowed
 from core.permissions import Action, may
+from rooms.encoder import may_publish
 from rooms.service import RoomService
 from rooms.state import RoomState
 from signaling.broadcast import Words, ids_of_state
@@ -86,8 +87,9 @@ def media_ice(parts: Parts, who: Member, message: Message) -> Reply:
 
 
 def media_up(parts: Parts, who: Member, message: MediaUp) -> Reply:
-    """Negotiate the publishing leg."""
+    """Negotiate the publishing leg.  Raises Conflict while an encoder publishes for this point."""
     _allow(who, "media.publish")
+    may_publish(parts.rooms.state(who.lecture), who.participant)
     return Answer(sdp=parts.media.up(who.lecture, who.participant, message.sdp)).model_dump()
 
 

@@ -245,6 +245,19 @@ export interface PollClosed {
   by: string | null; // None: the class ended
 }
 
+/** A point's encoder publishes picture and sound (WHIP); the point's own page only watches. */
+export interface EncoderStarted {
+  type: "encoder.started";
+  point: string;
+}
+
+/** A point's encoder is gone: it said goodbye, was lost, or its token was revoked. */
+export interface EncoderStopped {
+  type: "encoder.stopped";
+  point: string;
+  reason: "left" | "lost" | "revoked";
+}
+
 /** From here on the program is kept. */
 export interface RecordingStarted {
   type: "recording.started";
@@ -318,6 +331,7 @@ export interface RoomState {
   present: Record<string, Presence>;
   reports: Record<string, Report>;
   people: Record<string, number>;
+  encoders: string[]; // points whose encoder publishes
   floor: Floor;
   slots: Record<string, Shown>; // only slots that show something
   poll: OpenPoll | null;
@@ -341,6 +355,8 @@ export type RoomEvent =
   | PollOpened
   | PollTallied
   | PollClosed
+  | EncoderStarted
+  | EncoderStopped
   | RecordingStarted
   | RecordingStopped;
 
