@@ -4,6 +4,7 @@ Features never call each other. They publish events on the bus after the journal
 follows from an event in another feature is one line here.
 
     RoomChanged       an entry is in a lecture's journal
+    StreamRevoked     an encoder's or a player's token is worthless
     BallotsChanged    a poll's ballot box has more in it
     LectureCancelled  a planned lecture will not take place
 """
@@ -26,12 +27,14 @@ from attendance.service import BallotsChanged
 from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
-from schedules.events import LectureCancelled
+from schedules.events import LectureCancelled, StreamRevoked
 from schedules.service import ScheduleService
+from signaling import whip
 from signaling.broadcast import Broadcast
 from signaling.edge import Edge, register, socket_options
 from signaling.handlers import Parts
 from signaling.media_bridge import Background, MediaBridge
+from signaling.streams import Streams
 from signaling.turn import Turn
 
 
@@ -67,6 +70,9 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock, turn)
     ticker = Ticker(services)
 
+    streams = Streams(services.schedules.streams, services.rooms, bridge)
+    bridge.watcher = streams
+    whip.init_app(app, streams, turn)
     edge = register(socketio, parts, broadcast, gettext)
 
     # the one question that a feature asks another inside its own decision: a closing poll's last count
@@ -78,6 +84,8 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     on(RoomChanged, services.attendance.room_changed)  # presence is projected, a closed poll's box sealed
     on(RoomChanged, partial(keep_status, services.schedules))  # the timetable shows what is on
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
+    on(RoomChanged, streams.room_changed)  # a class that is over ends its streams
+    on(StreamRevoked, lambda event: streams.revoked(event.token))  # what runs on it ends at once
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
     app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, services)

@@ -7,8 +7,10 @@ HTTP/JSON on loopback with a bearer token:
 - `POST /rooms/{room}/peers/{peer}/up` UpOffer -> UpAnswer
 - `POST /rooms/{room}/peers/{peer}/down` DownRequest -> DownOffer
 - `PUT /rooms/{room}/peers/{peer}/down` DownAnswer -> 204
-- `PATCH /rooms/{room}/peers/{peer}/up|down` IceRestart -> IceRestarted
+- `POST /rooms/{room}/peers/{peer}/play` PlayOffer -> PlayAnswer
+- `PATCH /rooms/{room}/peers/{peer}/up|down|play` IceRestart -> IceRestarted
 - `DELETE /rooms/{room}/peers/{peer}` -> 204
+- `DELETE /rooms/{room}/peers/{peer}/up|down|play` -> 204
 - `GET /events` NDJSON, one NodeEvent a line, a Heartbeat at least every 2 s
 - `GET /metrics` Prometheus text, `GET /healthz` Health
 
@@ -91,6 +93,18 @@ class DownAnswer(Message):
     sdp: Sdp
 
 
+class PlayOffer(Message):
+    """A player's offer (WHEP): it receives one audio and one video, the program of the room."""
+
+    sdp: Sdp
+
+
+class PlayAnswer(Message):
+    """The node's answer."""
+
+    sdp: str
+
+
 class IceRestart(Message):
     """The peer's network changed: both sides take fresh ICE names, DTLS and subscriptions stay."""
 
@@ -136,7 +150,7 @@ class PeerUp(Message):
     type: Literal["peer.up"] = "peer.up"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
 
 
 class PeerDown(Message):
@@ -145,7 +159,7 @@ class PeerDown(Message):
     type: Literal["peer.down"] = "peer.down"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
     reason: str
 
 

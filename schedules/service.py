@@ -31,7 +31,10 @@ BOOKING_LOCK = 0x6469656D  # "diem": PostgreSQL's advisory lock for whoever book
 
 
 class ScheduleService(Directory):
-    """The timetable, and the directory of everything it speaks of; `pairing` has the halls' devices, `streams` the keys of encoders."""
+    """The timetable, and the directory of everything it speaks of.
+
+    `pairing` has the halls' devices, `streams` the keys of encoders and players.
+    """
 
     def __init__(self, db: Database, bus: EventBus, clock: Clock) -> None:
         """Use `db` for every transaction, tell `bus` what changed, ask `clock` for the time."""
