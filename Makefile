@@ -54,7 +54,7 @@ $(S)/dev: requirements-dev.txt $(S)/python
 	@touch $@
 
 $(S)/machine: scripts/need.sh | $(S)
-	scripts/need.sh chromium postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
+	scripts/need.sh chromium coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
 	@touch $@
 
 # ---- the product --------------------------------------------------------------------------

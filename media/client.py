@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import urllib3
 from pydantic import BaseModel, ValidationError
@@ -21,7 +21,11 @@ from media.control import (
     DownOffer,
     DownRequest,
     Health,
+    IceRestart,
+    IceRestarted,
     NodeEvent,
+    PlayAnswer,
+    PlayOffer,
     RoomPlan,
     RoomStatus,
     UpAnswer,
@@ -37,6 +41,7 @@ MAX_LINE = 1_000_000  # characters of one event; anything longer is not our node
 
 AWAY = N_("The media node cannot be reached at the moment.")
 
+Leg = Literal["up", "down", "play"]
 Going = Callable[[], bool]
 Pause = Callable[[float], object]  # seconds
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -116,6 +121,18 @@ class MediaClient:
         leg: from that offer.  Raises Conflict if a newer leg has taken its place.
         """
         self._call("PUT", f"/rooms/{room}/peers/{peer}/down", DownAnswer(leg=leg, sdp=sdp))
+
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """Hand over a player's offer.  Returns the node's answer.  Raises Invalid, NotFound."""
+        return self._ask("POST", f"/rooms/{room}/peers/{peer}/play", PlayOffer(sdp=sdp), PlayAnswer).sdp
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+        """Give a leg fresh ICE names.  ufrag: the peer's own.  Raises NotFound for a leg that is gone."""
+        return self._ask("PATCH", f"/rooms/{room}/peers/{peer}/{leg}", IceRestart(ufrag=ufrag), IceRestarted)
+
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """Drop one leg of a peer; one that is not there is fine."""
+        self._forget(f"/rooms/{room}/peers/{peer}/{leg}")
 
     def delete_peer(self, room: str, peer: str) -> None:
         """Drop both legs of a peer; one that is not there is fine."""

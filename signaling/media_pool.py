@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from core.errors import N_, AppError, NotFound, Unavailable
-from media.client import Going, MediaClient, NodeAddress, NodeGone, NodeLost, Pause, Stream
-from media.control import DownOffer, Health, Hello, NodeEvent, RoomPlan, RoomStatus
+from media.client import Going, Leg, MediaClient, NodeAddress, NodeGone, NodeLost, Pause, Stream
+from media.control import DownOffer, Health, Hello, IceRestarted, NodeEvent, RoomPlan, RoomStatus
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,19 @@ class MediaPool:
     def down_answer(self, room: str, peer: str, leg: str, sdp: str) -> None:
         """See MediaClient.down_answer."""
         self._ask(self._of(room), lambda client: client.down_answer(room, peer, leg, sdp))
+
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """See MediaClient.play."""
+        return self._ask(self._of(room), lambda client: client.play(room, peer, sdp))
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+        """See MediaClient.restart_ice."""
+        return self._ask(self._of(room), lambda client: client.restart_ice(room, peer, leg, ufrag))
+
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """See MediaClient.delete_leg."""
+        if address := self._living(room):
+            self._ask(address, lambda client: client.delete_leg(room, peer, leg))
 
     def delete_peer(self, room: str, peer: str) -> None:
         """See MediaClient.delete_peer."""

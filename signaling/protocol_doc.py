@@ -26,11 +26,12 @@ STATE: tuple[type[BaseModel], ...] = (
     state.RoomState,
 )  # fmt: skip
 ACKS: tuple[type[messages.Message], ...] = (
-    messages.Media, messages.Snapshot, messages.Joined, messages.Answer, messages.Offer,
+    messages.IceServer, messages.Ice, messages.Media, messages.Snapshot, messages.Joined, messages.Answer,
+    messages.Offer,
 )  # fmt: skip
 PARTS: tuple[type[messages.Message], ...] = (messages.Signal,)  # of pushes
 ACK_OF = {
-    "room.join": "Joined", "room.snapshot": "Snapshot", "media.up": "Answer", "media.down": "Offer",
+    "room.join": "Joined", "room.snapshot": "Snapshot", "media.ice": "Ice", "media.up": "Answer", "media.down": "Offer",
     "poll.open": "poll",
 }  # fmt: skip
 # fields that are JSON of a class elsewhere
@@ -39,7 +40,12 @@ REFINED = {
     ("Joined", "state"): "RoomState",
     ("RoomEventMessage", "event"): "RoomEvent",
 }
-WHO_ACTION = {"media.up": "media.publish", "media.down": "media.subscribe", "media.down_answer": "media.subscribe"}
+WHO_ACTION = {
+    "media.ice": "media.subscribe",
+    "media.up": "media.publish",
+    "media.down": "media.subscribe",
+    "media.down_answer": "media.subscribe",
+}
 ROLES = ("lecturer", "organiser", "observer", "point")
 
 
