@@ -54,7 +54,7 @@ $(S)/dev: requirements-dev.txt $(S)/python
 	@touch $@
 
 $(S)/machine: scripts/need.sh | $(S)
-	scripts/need.sh chromium postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
+	scripts/need.sh chromium coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
 	@touch $@
 
 # ---- the product --------------------------------------------------------------------------
@@ -100,6 +100,15 @@ class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real brows
 .PHONY: fuzz
 fuzz: setup $(S)/dev ## Look for input that breaks a reader of strangers' bytes: make fuzz SECONDS=20 (for each)
 	@for target in $$($(PY) -m tests.fuzz.targets); do $(PY) -m tests.fuzz.run $$target --seconds $(or $(SECONDS),20) 2> instance/fuzz.log || { cat instance/fuzz.log; exit 1; }; done
+
+.PHONY: bench-badnet
+bench-badnet: setup $(S)/dev $(S)/machine ## Loss of 2, 5 and 10 %, as seen and heard in Chromium, beside Janus (needs root)
+	@scripts/need.sh janus
+	$(PY) -m bench.badnet.losses
+
+.PHONY: bench-ladder
+bench-ladder: setup $(S)/dev $(S)/machine ## A line that falls to 64 kbit/s, is cut and comes back (needs root)
+	$(PY) -m bench.badnet.ladder
 
 # ---- generated files ----------------------------------------------------------------------
 

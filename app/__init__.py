@@ -22,7 +22,7 @@ def create_app(
     (`app.node`), None for tests without media; offload: runs what would block the hub.
     Nothing is started: `wsgi.py` starts the ticker and the node.
     """
-    from app import auth, errors, headers, i18n, keys, pages, passwords, services, tokens, wiring
+    from app import auth, errors, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
     from attendance.views import bp as attendance_pages
     from replays.views import bp as replay_pages
     from schedules.views import bp as schedule_pages
@@ -43,6 +43,7 @@ def create_app(
     errors.init_app(app)
     pages.init_app(app)
     tokens.init_app(app)
+    metrics.init_app(app, config)
     for feature_pages in (schedule_pages, attendance_pages, replay_pages):
         app.register_blueprint(feature_pages)
     wiring.init_app(app, parts, node)

@@ -5,6 +5,7 @@ class's pictures with it: the next web process finds the node by its state file 
 Of several web processes one supervises (it holds a lock); the others only look the node up.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -25,7 +26,8 @@ from media.client import MediaClient, NodeAddress
 
 log = logging.getLogger(__name__)
 
-STATE, TOKEN, LOCK, LOG = "media-node.json", "media-token", "media-node.lock", "media-node.log"
+NAME, TOKEN = "media-node", "media-token"
+COMMAND = (sys.executable, "-m", "media")
 LOOK_S = 0.25  # how often the process is looked at
 ASK_S = 1.0  # how often it is asked whether it is well
 SILENCE_S = 6.0  # a node that does not answer for this long is stuck
@@ -39,13 +41,19 @@ LOG_MAX = 10_000_000  # bytes; the log starts anew when it is longer at a start
 class NodeSupervisor:
     """Keeps one media node alive and says where it is."""
 
-    def __init__(self, config: Config, command: Sequence[str] = (sys.executable, "-m", "media")) -> None:
+    def __init__(self, config: Config, command: Sequence[str] = COMMAND, number: int = 0) -> None:
         """Prepare; nothing is started before `start`.
 
-        command: what starts a node; its options are appended.
+        command: what starts a node; its options are appended;
+        number: which of this machine's nodes it is: its ports and files are counted up by it.
         """
         self._config, self._command = config, list(command)
+        self.number = number
         self._dir = config.data_dir
+        suffix = f"-{number}" if number else ""
+        self._state_file, self._lock_path, self._log_path = (
+            self._dir / f"{NAME}{suffix}{ending}" for ending in (".json", ".lock", ".log")
+        )
         self._lock_file: IO[str] | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._address: NodeAddress | None = None
@@ -77,7 +85,7 @@ class NodeSupervisor:
             self._thread.join(ASK_S * 6)
         if self._supervises() and not leave_node:
             self._end(signal.SIGTERM, STOP_S)
-            (self._dir / STATE).unlink(missing_ok=True)
+            self._state_file.unlink(missing_ok=True)
         if self._lock_file is not None:
             self._lock_file.close()
             self._lock_file = None
@@ -90,6 +98,22 @@ class NodeSupervisor:
         """Return whether the node answered within the last seconds."""
         return self._address is not None and time.monotonic() - self._heard < SILENCE_S
 
+    def stated(self) -> NodeAddress | None:
+        """Return where a node that lives says it is, whether or not it answers now."""
+        state = self._read_state()
+        if not state or not _is_alive(int(state["pid"])):
+            return None
+        return NodeAddress(str(state["control_url"]), self.token(), str(state["epoch"]))
+
+    def retire(self) -> None:
+        """Stop a node that this installation has no place for any more, unless another process supervises it."""
+        if self._supervises():
+            state = self._read_state()
+            if state and self._is_ours(pid := int(state["pid"])):
+                log.warning("stopping a media node beyond MEDIA_PROCESSES", extra={"pid": pid})
+                self._pid = pid
+            self.stop()
+
     @property
     def pid(self) -> int:
         """Return the node's process id, 0 while there is none."""
@@ -97,14 +121,7 @@ class NodeSupervisor:
 
     def token(self) -> str:
         """Return the secret shared with the node, made once and readable by this user only."""
-        path = self._dir / TOKEN
-        try:
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return path.read_text().strip()
-        with os.fdopen(handle, "w") as file:
-            file.write(fresh := secrets.token_urlsafe(32))
-        return fresh
+        return shared_secret(self._dir / TOKEN)
 
     # ---- watching -------------------------------------------------------------------------
 
@@ -169,9 +186,9 @@ class NodeSupervisor:
         self._spawn()
 
     def _spawn(self) -> None:
-        (self._dir / STATE).unlink(missing_ok=True)
+        self._state_file.unlink(missing_ok=True)
         self.token()
-        path = self._dir / LOG
+        path = self._log_path
         fresh = path.exists() and path.stat().st_size > LOG_MAX
         with open(path, "wb" if fresh else "ab") as output:
             self._child = subprocess.Popen(
@@ -188,10 +205,11 @@ class NodeSupervisor:
 
     def _options(self) -> list[str]:
         config = self._config
+        media_port, control_port = (port and port + self.number for port in (config.media_port, config.control_port))
         return [
-            "--data-dir", str(self._dir), "--host", config.media_host, "--port", str(config.media_port),
-            "--announce", ",".join(config.media_announce), "--control-port", str(config.control_port),
-            "--state", str(self._dir / STATE),
+            "--data-dir", str(self._dir), "--host", config.media_host, "--port", str(media_port),
+            "--announce", ",".join(config.media_announce), "--control-port", str(control_port),
+            "--state", str(self._state_file),
         ]  # fmt: skip
 
     def _find_out(self) -> bool:
@@ -202,7 +220,7 @@ class NodeSupervisor:
     def _look_up(self) -> None:
         """Follow the state file that the supervising process keeps true."""
         try:
-            changed = (self._dir / STATE).stat().st_mtime_ns
+            changed = self._state_file.stat().st_mtime_ns
         except OSError:
             self._address = None
             return
@@ -227,14 +245,14 @@ class NodeSupervisor:
 
     def _read_state(self) -> dict[str, Any]:
         try:
-            state = json.loads((self._dir / STATE).read_text())
+            state = json.loads(self._state_file.read_text())
             return state if {"pid", "control_url", "epoch"} <= set(state) else {}
         except (OSError, ValueError, TypeError):
             return {}
 
     def _is_ours(self, pid: int) -> bool:
         try:
-            return str(self._dir / STATE).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+            return str(self._state_file).encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             return False
 
@@ -257,7 +275,7 @@ class NodeSupervisor:
         """Take the lock if it is free.  Returns whether this process holds it."""
         if self._lock_file is not None:
             return True
-        file = open(self._dir / LOCK, "w")  # noqa: SIM115  kept open as long as the lock is held
+        file = open(self._lock_path, "w")  # noqa: SIM115  kept open as long as the lock is held
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -265,6 +283,18 @@ class NodeSupervisor:
             return False
         self._lock_file = file
         return True
+
+
+def shared_secret(path: Path) -> str:
+    """Return the secret in a file, made once and readable by this user only, whoever asks first."""
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)  # whole, or not at all
+        draft.unlink()
+    return path.read_text().strip()
 
 
 def _is_alive(pid: int) -> bool:

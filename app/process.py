@@ -8,7 +8,7 @@ from typing import Any
 
 from app import create_app
 from app.logs import init_logs
-from app.node import NodeSupervisor
+from app.node_pool import NodePool
 from app.offload import Offload, directly
 from app.wiring import Wiring
 from core.config import from_environment
@@ -17,13 +17,13 @@ log = logging.getLogger(__name__)
 
 
 def serve(offload: Offload = directly) -> None:
-    """Serve until SIGTERM or SIGINT, then stop the node and everything else in order.
+    """Serve until SIGTERM or SIGINT, then stop the nodes and everything else in order.
 
     offload: the async mode's own way to run what would block all its green threads.
     """
     config = from_environment()
     init_logs(os.environ.get("LOG_FORMAT", "console"))
-    node = NodeSupervisor(config)
+    node = NodePool(config)
     app = create_app(config, node=node, offload=offload)
     wiring: Wiring = app.extensions["wiring"]
     for number in (signal.SIGTERM, signal.SIGINT):

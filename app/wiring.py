@@ -4,6 +4,7 @@ Features never call each other. They publish events on the bus after the journal
 follows from an event in another feature is one line here.
 
     RoomChanged       an entry is in a lecture's journal
+    StreamRevoked     an encoder's or a player's token is worthless
     BallotsChanged    a poll's ballot box has more in it
     LectureCancelled  a planned lecture will not take place
 """
@@ -17,7 +18,8 @@ from flask import Flask
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
-from app.node import NodeSupervisor
+from app.keys import turn_secret
+from app.node_pool import NodePool
 from app.services import Services
 from app.ticker import Ticker
 from app.tokens import verify
@@ -25,12 +27,17 @@ from attendance.service import BallotsChanged
 from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
-from schedules.events import LectureCancelled
+from schedules.events import LectureCancelled, StreamRevoked
 from schedules.service import ScheduleService
+from signaling import whip
 from signaling.broadcast import Broadcast
+from signaling.connections import Member
 from signaling.edge import Edge, register, socket_options
 from signaling.handlers import Parts
 from signaling.media_bridge import Background, MediaBridge
+from signaling.signals import Signals
+from signaling.streams import Streams
+from signaling.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Wiring:
     edge: Edge
     bridge: MediaBridge
     ticker: Ticker
+    signals: Signals
     services: Services
 
     def start(self) -> None:
@@ -48,22 +56,33 @@ class Wiring:
         self.services.rooms.resume()
         self.bridge.start()
         self.socketio.start_background_task(self.ticker.run, pause_of(self.socketio))
+        self.socketio.start_background_task(self.signals.run, pause_of(self.socketio))
 
     def stop(self) -> None:
         """End what runs in the background at its next pause."""
         self.ticker.stop()
+        self.signals.stop()
         self.bridge.stop()
 
 
-def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> None:
+def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     """Join all parts; nothing runs before `Wiring.start`."""
     socketio = SocketIO(app, **socket_options(services.config))
     words = partial(words_for, services)
     broadcast = Broadcast(socketio, words)
-    bridge = _bridge(services, socketio, node, lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch))
-    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
+    turn = turn_of(services)
+
+    def members() -> list[Member]:
+        return edge.connections.members()
+
+    signals = Signals(members, broadcast.signals)
+    bridge = _bridge(services, socketio, node, broadcast, signals)
+    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock, turn)
     ticker = Ticker(services)
 
+    streams = Streams(services.schedules.streams, services.rooms, bridge)
+    bridge.watcher = streams
+    whip.init_app(app, streams, turn)
     edge = register(socketio, parts, broadcast, gettext)
 
     # the one question that a feature asks another inside its own decision: a closing poll's last count
@@ -75,20 +94,29 @@ def init_app(app: Flask, services: Services, node: NodeSupervisor | None) -> Non
     on(RoomChanged, services.attendance.room_changed)  # presence is projected, a closed poll's box sealed
     on(RoomChanged, partial(keep_status, services.schedules))  # the timetable shows what is on
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
+    on(RoomChanged, streams.room_changed)  # a class that is over ends its streams
+    on(StreamRevoked, lambda event: streams.revoked(event.token))  # what runs on it ends at once
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
-    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, services)
+    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, services)
 
 
 def _bridge(
-    services: Services, socketio: SocketIO, node: NodeSupervisor | None, on_reset: Callable[[str], None]
+    services: Services, socketio: SocketIO, node: NodePool | None, broadcast: Broadcast, signals: Signals
 ) -> MediaBridge:
     """Without a node (tests, tools) plans are made but carried nowhere."""
     if node is None:
         idle = Background(spawn=lambda *work: None, pause=pause_of(socketio))
-        return MediaBridge(MediaClient(lambda: None), services.rooms, idle, on_reset)
+        return MediaBridge(MediaClient(lambda: None), services.rooms, idle, broadcast.media_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
-    return MediaBridge(MediaClient(node.address), services.rooms, background, on_reset)
+    return MediaBridge(node.media, services.rooms, background, broadcast.media_reset, signals.node_event)
+
+
+def turn_of(services: Services) -> Turn:
+    """Return who gives credentials for the relay; an installation without one needs no secret."""
+    config = services.config
+    secret = turn_secret(config) if config.turn_urls else ""
+    return Turn(config.turn_urls, secret, config.turn_ttl_s, services.clock)
 
 
 def pause_of(socketio: SocketIO) -> Callable[[float], Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+PROCESSES_MAX = 64
 AsyncMode = Literal["eventlet", "gevent", "threading"]
 
 
@@ -26,8 +27,12 @@ class Config:
     zone: str = "Asia/Ho_Chi_Minh"
     media_announce: tuple[str, ...] = ("auto",)  # addresses put in candidates; auto: this machine's own
     media_host: str = "0.0.0.0,::"
-    media_port: int = 5004  # UDP and TCP
-    control_port: int = 0  # loopback; 0: any free port
+    media_port: int = 5004  # UDP and TCP, of the first media process; the others have the numbers after it
+    control_port: int = 0  # loopback, counted up in the same way; 0: any free port
+    media_processes: int = 0  # 0: one less than this machine has cores
+    turn_urls: tuple[str, ...] = ()  # such as turns:turn.example.vn:443?transport=tcp; none: no relay
+    turn_secret: str = ""  # shared with coturn; empty: made once and kept in data_dir
+    turn_ttl_s: int = 600  # an allocation must begin within this; it then lives as long as its leg
     lobby_minutes: int = 15  # the lobby opens this long before a lecture's start
     grace_s: float = 8.0  # a lost connection counts as gone only after this long
     testing: bool = False
@@ -36,6 +41,11 @@ class Config:
     def database(self) -> str:
         """Return the SQLAlchemy URL of the database."""
         return self.database_url or f"sqlite:///{self.data_dir / 'diemcau.sqlite3'}"
+
+    @property
+    def media_nodes(self) -> int:
+        """Return how many media processes there shall be: a core is left to the web process."""
+        return self.media_processes or max(1, len(os.sched_getaffinity(0)) - 1)
 
     @property
     def recordings_dir(self) -> Path:
@@ -69,6 +79,13 @@ def _zone(value: str) -> str:
         raise ValueError("no such time zone") from error
 
 
+def _count(value: str) -> int:
+    number = int(value)
+    if not 1 <= number <= PROCESSES_MAX:
+        raise ValueError(f"must be 1 to {PROCESSES_MAX}")
+    return number
+
+
 def _mode(value: str) -> str:
     if value not in ("eventlet", "gevent", "threading"):
         raise ValueError("must be eventlet, gevent or threading")
@@ -90,6 +107,10 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MEDIA_HOST": ("media_host", str),
     "MEDIA_PORT": ("media_port", int),
     "MEDIA_CONTROL_PORT": ("control_port", int),
+    "MEDIA_PROCESSES": ("media_processes", _count),
+    "TURN_URLS": ("turn_urls", lambda v: tuple(v.replace(",", " ").split())),
+    "TURN_SECRET": ("turn_secret", str),
+    "TURN_TTL_S": ("turn_ttl_s", int),
     "LOBBY_MINUTES": ("lobby_minutes", int),
     "GRACE_S": ("grace_s", float),
 }

@@ -6,13 +6,13 @@ cannot be reached is `Unavailable`: the caller tries again later, nobody waits f
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import urllib3
 from pydantic import BaseModel, ValidationError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from core.errors import N_, AppError, Conflict, Invalid, NotAllowed, NotFound, Unavailable
 from media.control import (
@@ -21,7 +21,11 @@ from media.control import (
     DownOffer,
     DownRequest,
     Health,
+    IceRestart,
+    IceRestarted,
     NodeEvent,
+    PlayAnswer,
+    PlayOffer,
     RoomPlan,
     RoomStatus,
     UpAnswer,
@@ -35,6 +39,11 @@ READ_S = 4.0  # the longest call is an SDP exchange, some tens of milliseconds
 SILENCE_S = 6.0  # the node sends a heartbeat at least every 2 s
 MAX_LINE = 1_000_000  # characters of one event; anything longer is not our node
 
+AWAY = N_("The media node cannot be reached at the moment.")
+
+Leg = Literal["up", "down", "play"]
+Going = Callable[[], bool]
+Pause = Callable[[float], object]  # seconds
 Reply = TypeVar("Reply", bound=BaseModel)
 
 
@@ -45,6 +54,21 @@ class NodeAddress:
     control_url: str  # such as http://127.0.0.1:40123
     token: str
     epoch: str
+
+
+class NodeGone(Unavailable):
+    """Nothing listens where the node was: it has ended, it is not merely slow."""
+
+
+@dataclass(frozen=True)
+class NodeLost:
+    """A node has ended, and another one can take its rooms."""
+
+    epoch: str  # the life that ended
+    type: str = "lost"
+
+
+Stream = Callable[[Going, Pause], Iterable[NodeEvent | NodeLost]]  # see MediaClient.events
 
 
 class MediaClient:
@@ -62,6 +86,10 @@ class MediaClient:
         """Return which life of the node this is, empty while there is none."""
         address = self._locate()
         return address.epoch if address else ""
+
+    def epoch_of(self, room: str) -> str:
+        """Return which life of which node has the room: here there is one node only."""
+        return self.epoch
 
     def put_plan(self, room: str, plan: RoomPlan) -> RoomStatus:
         """Tell the node what a room shall be; putting the same plan again changes nothing.
@@ -94,6 +122,18 @@ class MediaClient:
         """
         self._call("PUT", f"/rooms/{room}/peers/{peer}/down", DownAnswer(leg=leg, sdp=sdp))
 
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """Hand over a player's offer.  Returns the node's answer.  Raises Invalid, NotFound."""
+        return self._ask("POST", f"/rooms/{room}/peers/{peer}/play", PlayOffer(sdp=sdp), PlayAnswer).sdp
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+        """Give a leg fresh ICE names.  ufrag: the peer's own.  Raises NotFound for a leg that is gone."""
+        return self._ask("PATCH", f"/rooms/{room}/peers/{peer}/{leg}", IceRestart(ufrag=ufrag), IceRestarted)
+
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """Drop one leg of a peer; one that is not there is fine."""
+        self._forget(f"/rooms/{room}/peers/{peer}/{leg}")
+
     def delete_peer(self, room: str, peer: str) -> None:
         """Drop both legs of a peer; one that is not there is fine."""
         self._forget(f"/rooms/{room}/peers/{peer}")
@@ -102,11 +142,22 @@ class MediaClient:
         """Ask whether the node lives.  Raises Unavailable when it does not."""
         return self._ask("GET", "/healthz", None, Health)
 
-    def events(self, going: Callable[[], bool], pause: Callable[[float], object]) -> Iterator[NodeEvent]:
+    def metrics(self) -> bytes:
+        """Return the node's Prometheus text.  Raises Unavailable."""
+        return self._call("GET", "/metrics", None)
+
+    def streams(self) -> "Sequence[Stream]":
+        """Return the streams of events there are: one."""
+        return [self.events]
+
+    def events(
+        self, going: Going, pause: Pause, after_break: Callable[[], Iterable[NodeLost]] = tuple
+    ) -> Iterator[NodeEvent | NodeLost]:
         """Yield the node's events for ever, connecting again after every break.
 
         going: asked after each event and each break, False ends the iteration;
-        pause: sleeps that many seconds.  Every (re)connection begins with `Hello`.
+        pause: sleeps that many seconds; after_break: what to yield besides when the stream broke.
+        Every (re)connection begins with `Hello`.
         """
         wait_s = 0.2
         while going():
@@ -118,6 +169,7 @@ class MediaClient:
                         return
             except AppError as error:
                 log.debug("node events broke", extra={"code": error.code})
+            yield from after_break()
             pause(wait_s)
             wait_s = min(wait_s * 2, 1.0)
 
@@ -173,6 +225,8 @@ class MediaClient:
                 preload_content=not stream,
                 timeout=urllib3.Timeout(connect=CONNECT_S, read=SILENCE_S if stream else READ_S),
             )
+        except NewConnectionError as error:
+            raise NodeGone("media.unavailable", AWAY) from error
         except (HTTPError, OSError) as error:
             raise _unavailable() from error
         if stream and response.status != 200:
@@ -212,4 +266,4 @@ def _error_of(body: bytes) -> Any:
 
 
 def _unavailable() -> Unavailable:
-    return Unavailable("media.unavailable", N_("The media node cannot be reached at the moment."))
+    return Unavailable("media.unavailable", AWAY)

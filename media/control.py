@@ -7,8 +7,11 @@ HTTP/JSON on loopback with a bearer token:
 - `POST /rooms/{room}/peers/{peer}/up` UpOffer -> UpAnswer
 - `POST /rooms/{room}/peers/{peer}/down` DownRequest -> DownOffer
 - `PUT /rooms/{room}/peers/{peer}/down` DownAnswer -> 204
-- `PATCH /rooms/{room}/peers/{peer}/up|down` IceRestart -> IceRestarted
+- `POST /rooms/{room}/peers/{peer}/play` PlayOffer -> PlayAnswer
+- `PATCH /rooms/{room}/peers/{peer}/up|down|play` IceRestart -> IceRestarted
+- `PUT /rooms/{room}/peers/{peer}/sizes` Sizes -> 204
 - `DELETE /rooms/{room}/peers/{peer}` -> 204
+- `DELETE /rooms/{room}/peers/{peer}/up|down|play` -> 204
 - `GET /events` NDJSON, one NodeEvent a line, a Heartbeat at least every 2 s
 - `GET /metrics` Prometheus text, `GET /healthz` Health
 
@@ -91,6 +94,18 @@ class DownAnswer(Message):
     sdp: Sdp
 
 
+class PlayOffer(Message):
+    """A player's offer (WHEP): it receives one audio and one video, the program of the room."""
+
+    sdp: Sdp
+
+
+class PlayAnswer(Message):
+    """The node's answer."""
+
+    sdp: str
+
+
 class IceRestart(Message):
     """The peer's network changed: both sides take fresh ICE names, DTLS and subscriptions stay."""
 
@@ -104,6 +119,12 @@ class IceRestarted(Message):
     pwd: str
 
 
+class Sizes(Message):
+    """How many pixels of height a page can use of each slot; 0: it shows nothing of it."""
+
+    heights: dict[SlotId, Annotated[int, Field(ge=0, le=4320)]]
+
+
 class Health(Message):
     """That the node lives, and which life it is."""
 
@@ -111,6 +132,9 @@ class Health(Message):
     epoch: str  # new at every start of the node
     rooms: int
     peers: int
+    room_ids: list[str] = []  # which rooms it has
+    viewers: int = 0  # receiving legs
+    load: float = 0.0  # share of one core used over the last seconds
 
 
 # ---- events of the node --------------------------------------------------------------------
@@ -136,7 +160,7 @@ class PeerUp(Message):
     type: Literal["peer.up"] = "peer.up"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
 
 
 class PeerDown(Message):
@@ -145,7 +169,7 @@ class PeerDown(Message):
     type: Literal["peer.down"] = "peer.down"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
     reason: str
 
 
@@ -195,8 +219,42 @@ class RecorderState(Message):
     state: Literal["started", "finished", "lost", "stalled", "resumed"]
 
 
+class Quality(Message):
+    """How well a leg is served, every 2 s."""
+
+    type: Literal["quality"] = "quality"
+    room: str
+    peer: str
+    leg: Literal["up", "down", "play"]
+    loss: float  # share of packets, 0-1, before repair
+    rtt_ms: int | None  # None: not measured yet
+    jitter_ms: int
+    layer: int  # pixels of height of the largest picture that flows, 0: none
+    bitrate_kbps: int
+    audio_only: bool  # pictures are left out because the line does not carry them
+
+
+class Speaking(Message):
+    """Somebody began or stopped to speak."""
+
+    type: Literal["speaking"] = "speaking"
+    room: str
+    peer: str
+    speaking: bool
+
+
 NodeEvent = Annotated[
-    Hello | Heartbeat | PeerUp | PeerDown | TrackStarted | TrackStopped | SlotSwitched | SegmentClosed | RecorderState,
+    Hello
+    | Heartbeat
+    | PeerUp
+    | PeerDown
+    | TrackStarted
+    | TrackStopped
+    | SlotSwitched
+    | SegmentClosed
+    | RecorderState
+    | Quality
+    | Speaking,
     Field(discriminator="type"),
 ]
 NODE_EVENT: TypeAdapter[NodeEvent] = TypeAdapter(NodeEvent)

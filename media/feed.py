@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from media import control, frames
+from media.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +31,17 @@ UNWRITABLE = ("disk_full", "write_failed")
 class Recording:
     """One room's recording while it runs."""
 
-    def __init__(self, folder: Path, ask: Callable[[str], None], say: Callable[[control.Message], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        ask: Callable[[str], None],
+        say: Callable[[control.Message], None],
+        tally: Tally | None = None,
+    ) -> None:
         """Prepare.
 
         folder: the lecture's recording folder, made when missing; ask(slot): wants a key frame there;
-        say: takes SegmentClosed and RecorderState, with an empty room.
+        say: takes SegmentClosed and RecorderState, with an empty room; tally: counts what is dropped.
         """
         self._folder = folder
         self._ask, self._say = ask, say
@@ -42,7 +49,8 @@ class Recording:
         self._task: asyncio.Task[None] | None = None
         self._program = "stage"
         self._stopping = False
-        self.dropped = 0
+        self._tally = tally or Tally()
+        self.lag_s = 0.0  # how long the recorder's oldest packet has waited, as it said last
 
     async def start(self) -> None:
         """Start the recorder and watch it."""
@@ -85,6 +93,8 @@ class Recording:
     def _heard(self, said: dict[str, object]) -> None:
         if said.get("ready"):
             self._say(control.RecorderState(room="", state="started"))
+        elif "lag_ms" in said:
+            self.lag_s = float(str(said["lag_ms"])) / 1000
         elif "keyframe" in said:
             self._ask(str(said["keyframe"]))
         elif said.get("problem") in UNWRITABLE:
@@ -118,12 +128,18 @@ class Recording:
     def _send(self, data: bytes) -> None:
         process = self._process
         if process is None or process.stdin is None or process.stdin.is_closing():
-            self.dropped += 1
+            self._tally.recorder_dropped += 1
             return
         if process.stdin.transport.get_write_buffer_size() > BACKLOG:
-            self.dropped += 1
+            self._tally.recorder_dropped += 1
             return
         process.stdin.write(data)
+
+    @property
+    def backlog(self) -> int:
+        """Return the bytes that wait for the recorder."""
+        process = self._process
+        return process.stdin.transport.get_write_buffer_size() if process is not None and process.stdin else 0
 
     def stop(self) -> None:
         """Finish: the recorder closes its last segment and the playlist, then exits by itself."""

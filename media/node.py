@@ -17,9 +17,12 @@ from media.transport import Port
 log = logging.getLogger(__name__)
 
 TICK_S = 0.02
+FEEDBACK_TICKS = 3  # 60 ms
 SLOW_TICKS = 25  # 500 ms
+REPORT_TICKS = 100  # 2 s
 QUEUE = 1000  # events kept for a reader that is slow; when full the oldest go
 MAX_ROOMS = 64
+LOAD_SHARE = 0.1  # of each half second in the smoothed load
 
 
 class Node:
@@ -31,6 +34,8 @@ class Node:
         self.epoch = new_id("epoch")
         self.rooms: dict[str, Room] = {}
         self.lag_s = 0.0  # how late the last tick was
+        self.load = 0.0  # share of one core used, smoothed over about 5 s
+        self._weighed = (time.monotonic(), time.process_time())
         self._recordings = recordings
         self._readers: set[asyncio.Queue[control.Message]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -85,6 +90,12 @@ class Node:
             return
         room.close()
 
+    def _weigh(self, now: float, used: float) -> None:
+        """Take note of how much processor time went by: what the next room is placed by."""
+        (before, used_before), self._weighed = self._weighed, (now, used)
+        if now > before:
+            self.load += LOAD_SHARE * ((used - used_before) / (now - before) - self.load)
+
     # ---- events ----
 
     def emit(self, event: control.Message) -> None:
@@ -113,10 +124,14 @@ class Node:
             count += 1
             if self._readers:
                 self.heard_at = time.monotonic()
+            if count % SLOW_TICKS == 0:
+                self._weigh(time.monotonic(), time.process_time())
             for room in list(self.rooms.values()):
                 try:
-                    room.tick(time.time())
+                    room.tick(time.time(), feed_back=count % FEEDBACK_TICKS == 0)
                     if count % SLOW_TICKS == 0:
                         room.slow_tick(time.time(), time.monotonic())
+                    if count % REPORT_TICKS == 0:
+                        room.report(time.time())
                 except Exception:
                     log.exception("room tick failed", extra={"room": room.id})

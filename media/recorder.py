@@ -14,6 +14,7 @@ JSON object a line:
 """
 
 import argparse
+import fcntl
 import json
 import os
 import select
@@ -34,6 +35,7 @@ READ = 1 << 16  # bytes: what a pipe holds
 MAX_WAITING = 20_000  # frames kept while the disk stalls: 40 s of two pictures and three voices
 TICK_S = 0.05
 REPORT_S = 5.0
+LOCK, PATIENCE_S = ".recorder", 10.0
 SKEW_S = 1.0  # media time further from ours than this, for as long as the window, is the node's clock
 SKEW_WINDOW_S = 3.0
 
@@ -157,6 +159,27 @@ class Recorder:
             pass
 
 
+def wait_alone(folder: Path, patience_s: float = PATIENCE_S) -> int:
+    """Wait until no other recorder writes in a folder, and let none in from now on.
+
+    After a crash of the node the room may be on another one within 100 ms, while the recorder it had
+    is still writing down the last second; what arrives meanwhile waits in the pipe.
+
+    patience_s: after this long we begin nevertheless: a recorder that hangs must not cost the class its recording.
+    Returns the open file that holds the lock.
+    """
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    until = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except OSError:
+            if time.monotonic() > until:
+                return handle
+            time.sleep(TICK_S)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the recorder process; returns its exit status."""
     parser = argparse.ArgumentParser(prog="media.recorder", description="Keep one lecture's program on disk.")
@@ -168,8 +191,11 @@ def main(arguments: list[str] | None = None) -> int:
     signal.set_wakeup_fd(wake.fileno())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    given.dir.mkdir(parents=True, exist_ok=True)
+    alone = wait_alone(given.dir)  # held, and so kept, until this process ends
     store = SegmentStore(given.dir, floor_bytes=int(given.floor_mb * 2**20))
     Recorder(store, Inbox(sys.stdin.fileno(), wake)).run(woken)
+    os.close(alone)
     return 0
 
 

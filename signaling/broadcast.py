@@ -7,7 +7,7 @@ from flask_socketio import SocketIO
 
 from rooms.events import LectureOpened, ParticipantJoined, PollOpened, RoomChanged, RoomEvent
 from rooms.state import RoomState
-from signaling.messages import MediaReset, RoomEventMessage, RoomReplaced
+from signaling.messages import MediaReset, RoomEventMessage, RoomReplaced, RoomSignals
 
 Words = Callable[[Iterable[str]], dict[str, Any]]
 ID_FIELDS = ("lecturer", "main_point", "point", "participant", "by", "poll")
@@ -31,10 +31,13 @@ class Broadcast:
         )
         self._socketio.emit(message.type, message.model_dump(), to=change.lecture)
 
-    def media_reset(self, lectures: Iterable[str], epoch: str) -> None:
-        """Tell rooms that the media node began another life."""
-        for lecture in lectures:
-            self._socketio.emit(MediaReset.type, MediaReset(epoch=epoch).model_dump(), to=lecture)
+    def media_reset(self, lecture: str, epoch: str) -> None:
+        """Tell a room that it is on another media node, or on another life of its node."""
+        self._socketio.emit(MediaReset.type, MediaReset(epoch=epoch).model_dump(), to=lecture)
+
+    def signals(self, connection: str, message: RoomSignals) -> None:
+        """Tell a connection what is new about lines and voices in its room."""
+        self._socketio.emit(message.type, message.model_dump(), to=connection)
 
     def replaced(self, connection: str) -> None:
         """Tell a connection that its participant came in elsewhere."""

@@ -47,7 +47,7 @@ class Connections:
         with self._lock:
             return self._members.pop(connection, None)
 
-    def lectures(self) -> set[str]:
-        """Return the lectures that somebody here is in."""
+    def members(self) -> list[Member]:
+        """Return all members this process serves."""
         with self._lock:
-            return {member.lecture for member in self._members.values()}
+            return list(self._members.values())

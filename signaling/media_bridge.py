@@ -1,4 +1,4 @@
-"""Room states to media plans, and the media node's events back to the room.
+"""Room states to media plans, and the media nodes' events back to the rooms.
 
 `plan_of` is the whole rule of who is seen and heard where. The bridge around it only carries: a
 request never waits for the node, the newest plan of a room wins and is put until it sticks.
@@ -7,29 +7,36 @@ request never waits for the node, the newest plan of a room wins and is put unti
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from core.errors import N_, AppError, Invalid, NotFound, Unavailable
+from media.client import NodeLost, Stream
 from media.control import (
     CHAIR_SLOTS,
     HALL_SLOTS,
     TILES,
     DownOffer,
     Hello,
+    IceRestarted,
     NodeEvent,
+    PeerDown,
+    Quality,
     RecorderState,
     RoomPlan,
     RoomStatus,
     SlotSwitched,
+    Speaking,
 )
 from rooms.events import LectureEnded, ParticipantLeft, RoomChanged
 from rooms.state import RoomState
 
 log = logging.getLogger(__name__)
 
+Leg = Literal["up", "down", "play"]
 CHAIRS = ("lecturer", "organiser")
+EPOCH_S = 1.0  # a browser that comes in waits this long for the room's place
 READY_S = 3.0  # a browser that wants a leg waits this long for the room's first plan
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 1.0
 ROOM_KEPT_S = 5.0  # after the recorder finished: late packets and last events
@@ -76,9 +83,8 @@ def _points(state: RoomState) -> list[str]:
 class Node(Protocol):
     """What the bridge needs of `media.client.MediaClient`."""
 
-    @property
-    def epoch(self) -> str:
-        """Return which life of the node this is, empty while there is none."""
+    def epoch_of(self, room: str) -> str:
+        """Return which life of which node has the room, empty while none is known to."""
         ...
 
     def put_plan(self, room: str, plan: RoomPlan) -> RoomStatus:
@@ -101,12 +107,36 @@ class Node(Protocol):
         """See MediaClient.down_answer."""
         ...
 
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """See MediaClient.play."""
+        ...
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+        """See MediaClient.restart_ice."""
+        ...
+
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """See MediaClient.delete_leg."""
+        ...
+
     def delete_peer(self, room: str, peer: str) -> None:
         """See MediaClient.delete_peer."""
         ...
 
-    def events(self, going: Callable[[], bool], pause: Callable[[float], object]) -> Iterable[NodeEvent]:
-        """See MediaClient.events."""
+    def streams(self) -> Sequence[Stream]:
+        """Return a stream of events for each node; see MediaClient.events."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who else wants to know what the node says: `signaling.streams.Streams`."""
+
+    def peer_down(self, event: PeerDown) -> None:
+        """Take note that a leg is gone."""
+        ...
+
+    def room_status(self, lecture: str, status: RoomStatus) -> None:
+        """Take note of what a room really is, after events may have been missed."""
         ...
 
 
@@ -150,36 +180,60 @@ class _Desk:
         self.put: RoomPlan | None = None
         self.leaving: list[str] = []
         self.busy = False
+        self.epoch = ""  # which life of which node it was last put to
 
 
 class MediaBridge:
-    """Carries plans to the node and the node's events to the rooms."""
+    """Carries plans to the nodes and the node's events to the rooms."""
 
-    def __init__(self, node: Node, rooms: Rooms, background: Background, on_reset: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        rooms: Rooms,
+        background: Background,
+        on_reset: Callable[[str, str], None],
+        on_signal: Callable[[NodeEvent], None] = lambda event: None,
+    ) -> None:
         """Wire the bridge; nothing runs before `start`.
 
-        on_reset: told the new epoch when the node has begun another life.
+        on_reset: told lecture and epoch when the room is on another node, or on another life of its node;
+        on_signal: takes the events that are passing news: lines, voices, who lost a leg.
         """
+        self._on_signal = on_signal
         self._node, self._rooms, self._background, self._on_reset = node, rooms, background, on_reset
         self._desks: dict[str, _Desk] = {}
         self._lock = threading.Lock()
-        self._epoch = ""
+        self._untold: set[str] = set()  # lectures whose browsers were let in before their epoch was known
         self._going = False
+        self.watcher: Watcher | None = None
 
-    @property
-    def epoch(self) -> str:
-        """Return the epoch browsers should compare with, empty while no node is known."""
-        return self._node.epoch or self._epoch
+    def epoch_of(self, lecture: str) -> str:
+        """Return the epoch a lecture's browsers should compare with.
+
+        Waits a moment for a room that is being placed.  Empty while it is on no node; its browsers are
+        then told later, by `on_reset`.
+        """
+        until = time.monotonic() + EPOCH_S
+        while not (epoch := self._node.epoch_of(lecture)):
+            if not self._going or time.monotonic() > until or not self._is_wanted(lecture):
+                self._untold.add(lecture)
+                return self._node.epoch_of(lecture)  # it may have come in this very moment
+            self._background.pause(0.02)
+        return epoch
+
+    def _is_wanted(self, lecture: str) -> bool:
+        with self._lock:
+            return lecture in self._desks
 
     def start(self) -> None:
-        """Put the plans of all rooms that are open and begin to listen to the node."""
+        """Put the plans of all rooms that are open and begin to listen to the nodes."""
         self._going = True
-        self._epoch = self._node.epoch
         for lecture in self._rooms.active():
             self._want(lecture, plan_of(self._rooms.state(lecture)))
         for lecture in self._rooms.ended_lately():  # should it have ended with the last process, the node must hear
             self._background.spawn(self._close_now, lecture)
-        self._background.spawn(self._listen)
+        for stream in self._node.streams():
+            self._background.spawn(self._listen, stream)
 
     def stop(self) -> None:
         """Let the background work end at its next pause."""
@@ -211,6 +265,31 @@ class MediaBridge:
             raise Invalid("media.invalid", N_("The media node cannot use this media description."))
         self._node.down_answer(lecture, participant, leg, sdp)
 
+    def play(self, lecture: str, peer: str, sdp: str) -> str:
+        """Negotiate a player's leg.  Returns the answer.  Raises Unavailable, Invalid."""
+        return str(self._with_room(lecture, lambda: self._node.play(lecture, peer, sdp)))
+
+    def restart_ice(self, lecture: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+        """Give a leg fresh ICE names.  Raises NotFound for a leg that is gone, Unavailable."""
+        return self._node.restart_ice(lecture, peer, leg, ufrag)
+
+    def drop_leg(self, lecture: str, peer: str, leg: Leg) -> None:
+        """Drop one leg, at once or as soon as the node can be reached again."""
+        try:
+            self._node.delete_leg(lecture, peer, leg)
+        except AppError:
+            self._background.spawn(self._drop_leg_later, lecture, peer, leg)
+
+    def _drop_leg_later(self, lecture: str, peer: str, leg: Leg) -> None:
+        until = time.monotonic() + ROOM_GIVEN_UP_S
+        while self._going and time.monotonic() < until:
+            self._background.pause(LONGEST_PAUSE_S)
+            try:
+                self._node.delete_leg(lecture, peer, leg)
+                return
+            except AppError:
+                continue
+
     def _with_room(self, lecture: str, ask: Callable[[], Any]) -> Any:
         self._ready(lecture)
         try:
@@ -224,7 +303,8 @@ class MediaBridge:
         with self._lock:
             known = lecture in self._desks
         if not known:
-            self._want(lecture, plan_of(self._rooms.state(lecture)))
+            state = self._rooms.state(lecture)
+            self._want(lecture, plan_of(state), needed=state.phase in ("lobby", "live"))
         until = time.monotonic() + READY_S
         while not self._settled(lecture):
             if time.monotonic() > until:
@@ -238,9 +318,10 @@ class MediaBridge:
 
     # ---- plans ----------------------------------------------------------------------------
 
-    def _want(self, lecture: str, plan: RoomPlan, leaving: str | None = None) -> None:
+    def _want(self, lecture: str, plan: RoomPlan, leaving: str | None = None, *, needed: bool = False) -> None:
         with self._lock:
-            if lecture not in self._desks and not plan.publishers and not plan.recording and not plan.slots:
+            empty = not plan.publishers and not plan.recording and not plan.slots
+            if lecture not in self._desks and empty and not needed:
                 return  # nobody is here or it is over: the node need not know this room
             desk = self._desks.setdefault(lecture, _Desk())
             if desk.wanted is None or plan.version >= desk.wanted.version:
@@ -291,12 +372,19 @@ class MediaBridge:
                 self._background.pause(LONGEST_PAUSE_S)
                 continue
             pause_s = FIRST_PAUSE_S
+            epoch = self._node.epoch_of(lecture)
             with self._lock:
-                first = desk.put is None
-                desk.put = plan
+                moved = bool(desk.epoch) and epoch not in ("", desk.epoch)
+                first = desk.put is None or moved
+                desk.put, desk.epoch = plan, epoch or desk.epoch
                 del desk.leaving[: len(leaving)]
             if first:
                 self._reconcile(lecture, status)
+            if epoch and (moved or lecture in self._untold):
+                self._untold.discard(lecture)
+                self._on_reset(lecture, epoch)
+            if moved:
+                log.warning("room is on another media node now", extra={"lecture": lecture, "epoch": epoch})
 
     def _drop(self, lecture: str, peer: str) -> None:
         if peer not in self._rooms.state(lecture).present:  # it may have come back meanwhile
@@ -310,11 +398,14 @@ class MediaBridge:
             now = status.shown.get(slot)
             if before != now:
                 self._tell(self._rooms.slot_switched, lecture, slot, now, 0)
+        if self.watcher is not None:
+            self.watcher.room_status(lecture, status)
         if status.recording != state.recording and state.phase == "live" and status.recording:
             self._tell(self._rooms.recording, lecture, True)
 
     def _close_later(self, lecture: str, after_s: float) -> None:
         self._background.pause(after_s)
+        self._untold.discard(lecture)
         with self._lock:
             if self._desks.pop(lecture, None) is None:
                 return
@@ -335,32 +426,36 @@ class MediaBridge:
 
     # ---- events of the node ---------------------------------------------------------------
 
-    def _listen(self) -> None:
-        for event in self._node.events(lambda: self._going, self._background.pause):
+    def _listen(self, stream: Stream) -> None:
+        for event in stream(lambda: self._going, self._background.pause):
             try:
                 self.node_event(event)
             except Exception:
                 log.exception("node event failed", extra={"event_type": event.type})
 
-    def node_event(self, event: NodeEvent) -> None:
-        """Do what one event of the node asks for."""
-        if isinstance(event, Hello):
-            self._hello(event.epoch)
+    def node_event(self, event: NodeEvent | NodeLost) -> None:
+        """Do what one event of a node asks for."""
+        if isinstance(event, Hello | NodeLost):
+            self._node_changed(event.epoch)
         elif isinstance(event, SlotSwitched):
             self._tell(self._rooms.slot_switched, event.room, event.slot, event.publication, event.latency_ms)
         elif isinstance(event, RecorderState):
             self._recorder(event)
+        elif isinstance(event, Quality | Speaking | PeerDown):
+            self._on_signal(event)
+            if isinstance(event, PeerDown) and self.watcher is not None:
+                self.watcher.peer_down(event)
 
-    def _hello(self, epoch: str) -> None:
-        changed = bool(self._epoch) and epoch != self._epoch
-        self._epoch = epoch
+    def _node_changed(self, epoch: str) -> None:
+        """Put the plans of the rooms on this life of a node, and of those that are nowhere now.
+
+        Also in the same life: events may have been missed meanwhile.  Rooms on other nodes are left alone.
+        """
         with self._lock:
             lectures = list(self._desks)
-        for lecture in lectures:  # also in the same life: events may have been missed meanwhile
-            self._again(lecture)
-        if changed:
-            log.warning("media node was restarted", extra={"epoch": epoch})
-            self._on_reset(epoch)
+        for lecture in lectures:
+            if self._node.epoch_of(lecture) in ("", epoch):
+                self._again(lecture)
 
     def _recorder(self, event: RecorderState) -> None:
         if event.state == "lost":

@@ -14,6 +14,7 @@ from rooms.events import DeviceState, Id
 
 MAX_SDP = 60_000  # characters; the largest real offer seen is 12 kB (15 m-lines)
 Sdp = Annotated[str, Field(min_length=20, max_length=MAX_SDP)]
+Level = Literal["good", "weak", "poor", "sound"]
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
@@ -38,6 +39,12 @@ class RoomSnapshot(Message):
     """Ask for the whole state again after a gap in seq; the ack is `Snapshot`."""
 
     type = "room.snapshot"
+
+
+class MediaIce(Message):
+    """Ask for servers and fresh credentials before a peer connection is made; the ack is `Ice`."""
+
+    type = "media.ice"
 
 
 class MediaUp(Message):
@@ -131,7 +138,7 @@ class PointReport(Message):
 REQUESTS: dict[str, type[Message]] = {
     m.type: m
     for m in (
-        RoomJoin, RoomSnapshot, MediaUp, MediaDown, MediaDownAnswer, LectureStart, LectureEnd,
+        RoomJoin, RoomSnapshot, MediaIce, MediaUp, MediaDown, MediaDownAnswer, LectureStart, LectureEnd,
         FloorRequest, FloorWithdraw, FloorGrant, FloorRelease, FloorRevoke, PollOpen, PollClose, PointReport,
     )
 }  # fmt: skip
@@ -140,12 +147,30 @@ REQUESTS: dict[str, type[Message]] = {
 # ---- acks ---------------------------------------------------------------------------------
 
 
+class IceServer(Message):
+    """One entry of a browser's `iceServers`."""
+
+    type = "ice_server"
+    urls: list[str]
+    username: str
+    credential: str
+
+
+class Ice(Message):
+    """Ack of `media.ice`: what a peer connection is made with."""
+
+    type = "ice"
+    servers: list[IceServer]  # empty where there is no relay
+    ttl_s: int  # a connection made later than this needs fresh ones
+
+
 class Media(Message):
     """What a browser needs to know before it negotiates."""
 
     type = "media"
-    epoch: str  # changes when the media node was restarted: negotiate both legs again
+    epoch: str  # changes when the room is on another media node: negotiate both legs again; empty: not known yet
     publish: list[Literal["mic", "camera", "screen"]]  # empty: receive only
+    ice: Ice
 
 
 class Snapshot(Message):
@@ -196,7 +221,7 @@ class RoomEventMessage(Message):
 
 
 class MediaReset(Message):
-    """The media node was restarted: negotiate both legs again."""
+    """The room is on another media node, or its node was restarted: negotiate both legs again."""
 
     type = "media.reset"
     epoch: str
@@ -208,4 +233,21 @@ class RoomReplaced(Message):
     type = "room.replaced"
 
 
-PUSHES: tuple[type[Message], ...] = (RoomEventMessage, MediaReset, RoomReplaced)
+class Signal(Message):
+    """How good a participant's line is, and whether they speak."""
+
+    type = "signal"
+    level: Level | None = None  # the worst of the last 6 s; sound: pictures are left out; null: not known yet
+    loss_percent: int = 0  # of packets, before repair
+    rtt_ms: int | None = None  # in steps of 50
+    speaking: bool = False
+
+
+class RoomSignals(Message):
+    """What is new about lines and voices, at most every 2 s but for who speaks; not in the journal."""
+
+    type = "room.signals"
+    signals: dict[str, Signal | None]  # by participant: chairs get everybody, others themselves; null: gone
+
+
+PUSHES: tuple[type[Message], ...] = (RoomEventMessage, MediaReset, RoomReplaced, RoomSignals)

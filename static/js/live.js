@@ -4,9 +4,11 @@
  * The console and the kiosk both stand on this; what they show is theirs.
  */
 
+import { isSeen } from "./layers.js";
 import { startMedia } from "./media.js";
 import { connect } from "./protocol.js";
 import { Sound } from "./sound.js";
+import { learn } from "./views/signal.js";
 import { attach } from "./views/stage.js";
 
 /** @typedef {import("./messages.js").RoomState} RoomState */
@@ -37,6 +39,8 @@ export class LiveRoom {
     /** @type {{mic: MediaStreamTrack | null, camera: MediaStreamTrack | null}} */
     this.tracks = { mic: null, camera: null };
     this.closed = false;
+    /** @type {import("./views/signal.js").Signals} how good lines are and who speaks, as far as we are told */
+    this.signals = {};
     this.link = connect({
       lecture: options.lecture,
       tokenUrl: options.tokenUrl,
@@ -44,6 +48,7 @@ export class LiveRoom {
       onEvent: (entry) => options.onEvent?.(entry),
       onStatus: (link, trouble) => this.tell({ link, trouble: trouble ?? null }),
       onMediaReset: (epoch) => this.media?.reset(epoch),
+      onSignals: (news) => this.heard(news),
       onJoined: (joined) => this.joined(joined),
       onReplaced: () => this.stopMedia(),
     });
@@ -72,14 +77,22 @@ export class LiveRoom {
     return this.link.request(type, payload);
   }
 
+  /** @param {Record<string, import("./messages.js").Signal | null>} news */
+  heard(news) {
+    learn(this.signals, news);
+    this.options.onChange();
+  }
+
   /** @param {import("./protocol.js").Joined} joined */
   joined(joined) {
+    this.signals = {}; // a new connection is told all there is
     if (this.media || this.closed || joined.state.phase === "ended") return;
     const publishes = joined.media.publish.length > 0;
     this.media = startMedia({
       request: (type, payload) => this.link.request(type, payload),
       epoch: joined.media.epoch,
       publish: publishes ? { ...this.tracks } : undefined,
+      seen: isSeen(this.state, this.me),
       onSlot: (slot, stream) => this.slot(slot, stream),
       onStatus: (media) => this.tell({ media }),
     });
@@ -118,6 +131,7 @@ export class LiveRoom {
   changed() {
     if (this.closed) return;
     if (this.state.phase === "ended") this.stopMedia();
+    this.media?.setSeen(isSeen(this.state, this.me));
     this.gate();
     this.sound.follow(this.state, this.me);
     this.options.onChange();

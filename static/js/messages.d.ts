@@ -8,6 +8,9 @@ export interface RoomJoin {
 /** Ask for the whole state again after a gap in seq; the ack is `Snapshot`. */
 export interface RoomSnapshot {}
 
+/** Ask for servers and fresh credentials before a peer connection is made; the ack is `Ice`. */
+export interface MediaIce {}
+
 /** Offer the publishing leg: mic, camera, screen m-lines; the ack is `Answer`. */
 export interface MediaUp {
   sdp: string;
@@ -64,10 +67,24 @@ export interface PointReport {
   microphone: "ok" | "missing" | "denied" | "silent";
 }
 
+/** One entry of a browser's `iceServers`. */
+export interface IceServer {
+  urls: string[];
+  username: string;
+  credential: string;
+}
+
+/** Ack of `media.ice`: what a peer connection is made with. */
+export interface Ice {
+  servers: IceServer[]; // empty where there is no relay
+  ttl_s: number; // a connection made later than this needs fresh ones
+}
+
 /** What a browser needs to know before it negotiates. */
 export interface Media {
-  epoch: string; // changes when the media node was restarted: negotiate both legs again
+  epoch: string; // changes when the room is on another media node: negotiate both legs again; empty: not known yet
   publish: ("mic" | "camera" | "screen")[]; // empty: receive only
+  ice: Ice;
 }
 
 /** The state up to and including its own `seq`, and the words for the ids in it. */
@@ -107,13 +124,26 @@ export interface RoomEventMessage {
   labels: Record<string, any>; // words for ids that first appear in this event
 }
 
-/** The media node was restarted: negotiate both legs again. */
+/** The room is on another media node, or its node was restarted: negotiate both legs again. */
 export interface MediaReset {
   epoch: string;
 }
 
 /** The same participant came in elsewhere; this connection has no part in the room any more. */
 export interface RoomReplaced {}
+
+/** What is new about lines and voices, at most every 2 s but for who speaks; not in the journal. */
+export interface RoomSignals {
+  signals: Record<string, Signal | null>; // by participant: chairs get everybody, others themselves; null: gone
+}
+
+/** How good a participant's line is, and whether they speak. */
+export interface Signal {
+  level: "good" | "weak" | "poor" | "sound" | null; // the worst of the last 6 s; sound: pictures are left out; null: not known yet
+  loss_percent: number; // of packets, before repair
+  rtt_ms: number | null; // in steps of 50
+  speaking: boolean;
+}
 
 /** The lobby opens: these may come in. */
 export interface LectureOpened {
@@ -228,6 +258,19 @@ export interface PollClosed {
   by: string | null; // None: the class ended
 }
 
+/** A point's encoder publishes picture and sound (WHIP); the point's own page only watches. */
+export interface EncoderStarted {
+  type: "encoder.started";
+  point: string;
+}
+
+/** A point's encoder is gone: it said goodbye, was lost, or its token was revoked. */
+export interface EncoderStopped {
+  type: "encoder.stopped";
+  point: string;
+  reason: "left" | "lost" | "revoked";
+}
+
 /** From here on the program is kept. */
 export interface RecordingStarted {
   type: "recording.started";
@@ -301,6 +344,7 @@ export interface RoomState {
   present: Record<string, Presence>;
   reports: Record<string, Report>;
   people: Record<string, number>;
+  encoders: string[]; // points whose encoder publishes
   floor: Floor;
   slots: Record<string, Shown>; // only slots that show something
   poll: OpenPoll | null;
@@ -324,12 +368,15 @@ export type RoomEvent =
   | PollOpened
   | PollTallied
   | PollClosed
+  | EncoderStarted
+  | EncoderStopped
   | RecordingStarted
   | RecordingStopped;
 
 export interface Requests {
   "room.join": RoomJoin;
   "room.snapshot": RoomSnapshot;
+  "media.ice": MediaIce;
   "media.up": MediaUp;
   "media.down": MediaDown;
   "media.down_answer": MediaDownAnswer;
@@ -349,4 +396,5 @@ export interface Pushes {
   "room.event": RoomEventMessage;
   "media.reset": MediaReset;
   "room.replaced": RoomReplaced;
+  "room.signals": RoomSignals;
 }

@@ -37,6 +37,7 @@ import { initial, reduce } from "./state.js";
  * @property {(entry: Entry) => void} [onEvent] each event as it happens (not those a snapshot brought)
  * @property {(status: Status, trouble?: Trouble) => void} [onStatus]
  * @property {(epoch: string) => void} [onMediaReset] negotiate both legs again
+ * @property {(news: Record<string, import("./messages.js").Signal | null>) => void} [onSignals] lines and voices
  * @property {() => void} [onReplaced] the same participant came in elsewhere
  * @property {(joined: Joined) => void} [onJoined] after every successful join; `media` says what to publish
  * @property {() => Socket | Promise<Socket>} [dial] for tests: makes the socket
@@ -127,6 +128,7 @@ class Link {
     socket.on("connect_error", () => this.inRoom || this.status === "connecting" || this.tell("offline"));
     socket.on("room.event", (/** @type {Entry} */ entry) => this.take(entry));
     socket.on("media.reset", (/** @type {{epoch: string}} */ message) => this.seeEpoch(message.epoch));
+    socket.on("room.signals", (/** @type {import("./messages.js").RoomSignals} */ message) => this.options.onSignals?.(message.signals));
     socket.on("room.replaced", () => this.replaced());
     if (socket.connected) this.join();
   }

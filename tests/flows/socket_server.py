@@ -26,20 +26,21 @@ from flask import Flask, jsonify, request  # noqa: E402
 from flask_socketio import SocketIO  # noqa: E402
 from itsdangerous import BadSignature, URLSafeTimedSerializer  # noqa: E402
 
-from app.node import NodeSupervisor  # noqa: E402
+from app.node_pool import NodePool  # noqa: E402
 from core.bus import EventBus  # noqa: E402
 from core.clock import SystemClock  # noqa: E402
 from core.config import Config, from_environment  # noqa: E402
 from core.db import Base, Database  # noqa: E402
 from core.errors import N_, NotAllowed  # noqa: E402
-from media.client import MediaClient  # noqa: E402
 from rooms.events import RoomChanged  # noqa: E402
 from rooms.service import RoomService  # noqa: E402
 from signaling.broadcast import Broadcast  # noqa: E402
-from signaling.connections import TokenClaims  # noqa: E402
+from signaling.connections import Member, TokenClaims  # noqa: E402
 from signaling.edge import register, socket_options  # noqa: E402
 from signaling.handlers import Parts  # noqa: E402
 from signaling.media_bridge import Background, MediaBridge  # noqa: E402
+from signaling.signals import Signals  # noqa: E402
+from signaling.turn import Turn  # noqa: E402
 
 
 def words(ids: Iterable[str]) -> dict[str, object]:
@@ -58,7 +59,7 @@ def translate(sentence: str) -> str:
     return f"[{request.headers.get('Accept-Language', '')}] {sentence}"
 
 
-def add_routes(app: Flask, rooms: RoomService, node: NodeSupervisor) -> None:
+def add_routes(app: Flask, rooms: RoomService, pool: NodePool) -> None:
     @app.post("/open/<lecture>")
     def open_lobby(lecture: str) -> str:
         rooms.open(lecture, "usr_lecturer", "bp_main", ["bp_a", "bp_b", *(f"bp_{i}" for i in range(100))])
@@ -79,7 +80,13 @@ def add_routes(app: Flask, rooms: RoomService, node: NodeSupervisor) -> None:
 
     @app.get("/node")
     def node_pid():  # type: ignore[no-untyped-def]
-        return jsonify(pid=node.pid, ready=node.ready())
+        return jsonify(pid=pool.nodes[0].pid, ready=all(node.ready() for node in pool.nodes))
+
+    @app.get("/node/<lecture>")
+    def node_of(lecture: str):  # type: ignore[no-untyped-def]
+        epoch = pool.media.epoch_of(lecture)
+        addresses = [(node.pid, address.epoch) for node in pool.nodes if (address := node.address())]
+        return jsonify(epoch=epoch, pid=next((pid for pid, of in addresses if epoch and of == epoch), 0))
 
 
 def main(config: Config) -> None:
@@ -87,15 +94,18 @@ def main(config: Config) -> None:
     db, bus, clock = Database(config.database), EventBus(), SystemClock()
     Base.metadata.create_all(db.engine)
     rooms = RoomService(db, bus, clock, config.grace_s)
-    node = NodeSupervisor(config, (sys.executable, "-m", os.environ.get("TEST_NODE", "tests.fake_node")))
+    node = NodePool(config, (sys.executable, "-m", os.environ.get("TEST_NODE", "tests.fake_node")))
     socketio = SocketIO(app, **socket_options(config))
     broadcast = Broadcast(socketio, words)
     background = Background(socketio.start_background_task, socketio.sleep)
-    bridge = MediaBridge(
-        MediaClient(node.address), rooms, background,
-        lambda epoch: broadcast.media_reset(edge.connections.lectures(), epoch),
-    )  # fmt: skip
-    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock)
+    turn = Turn(config.turn_urls, config.turn_secret, config.turn_ttl_s, clock)
+
+    def members() -> list[Member]:
+        return edge.connections.members()
+
+    signals = Signals(members, broadcast.signals)
+    bridge = MediaBridge(node.media, rooms, background, broadcast.media_reset, signals.node_event)
+    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock, turn)
     edge = register(socketio, parts, broadcast, translate)
     bus.subscribe(RoomChanged, broadcast.room_changed)
     bus.subscribe(RoomChanged, bridge.room_changed)
@@ -110,6 +120,7 @@ def main(config: Config) -> None:
     rooms.resume()
     bridge.start()
     socketio.start_background_task(sweep)
+    socketio.start_background_task(signals.run, socketio.sleep)
     options = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
     try:
         socketio.run(app, host="127.0.0.1", port=config.port, **options)

@@ -1,6 +1,7 @@
 """A server of sockets in its own process, and pages that speak to it with the real client library."""
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import urllib3
 from itsdangerous import URLSafeTimedSerializer
 
 SECRET = "a secret of these tests"
+TURN_URL = "turns:turn.example.vn:443?transport=tcp"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,8 +41,8 @@ def free_port() -> int:
 class Server:
     """The process, its address and its log."""
 
-    def __init__(self, mode: str, data_dir: Path, node: str = "tests.fake_node") -> None:
-        self.node = node
+    def __init__(self, mode: str, data_dir: Path, node: str = "tests.fake_node", nodes: int = 1) -> None:
+        self.node, self.nodes = node, nodes
         self.mode, self.dir, self.port = mode, data_dir, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = open(data_dir / "server.log", "ab")  # noqa: SIM115  open as long as the server is
@@ -50,6 +52,7 @@ class Server:
         env = {
             **os.environ, "SOCKETIO_ASYNC_MODE": self.mode, "DATA_DIR": str(self.dir), "PORT": str(self.port),
             "SECRET_KEY": SECRET, "MEDIA_PORT": "0", "TEST_NODE": self.node, "GRACE_S": "3", "PYTHONWARNINGS": "ignore",
+            "MEDIA_PROCESSES": str(self.nodes), "TURN_URLS": TURN_URL, "TURN_SECRET": SECRET,
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.socket_server"], cwd=ROOT, env=env, stdout=self._log, stderr=self._log
@@ -77,22 +80,38 @@ class Server:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             self.kill()
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((self.dir / "media-node.json").read_text().split('"pid": ')[1].split(",")[0]), signal.SIGKILL)
+        for state in self.dir.glob("media-node*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int(json.loads(state.read_text())["pid"]), signal.SIGKILL)
         self._log.close()
 
     def log(self) -> str:
         return (self.dir / "server.log").read_text()
 
     def faults(self) -> list[str]:
-        """The exceptions in the log, without a line that the other side tore (gevent reports those)."""
+        """The exceptions in the log.
+
+        gevent also prints lines that the other side tore, and the interrupt of `stop` when it falls into
+        another green thread than the first: neither is a fault.
+        """
         traces = self.log().split("Traceback (most recent call last):")[1:]
         ends = [next((line for line in trace.splitlines() if re.match(r"[A-Za-z_.]+(Error|Exception|Interrupt|Exit)", line)), trace)
                 for trace in traces]  # fmt: skip
-        return [end for end in ends if not end.startswith(("BrokenPipeError", "ConnectionResetError"))]
+        return [
+            end for end in ends if not end.startswith(("BrokenPipeError", "ConnectionResetError", "KeyboardInterrupt"))
+        ]
 
     def get(self, path: str) -> Any:
         return urllib3.request("GET", self.url + path, retries=False, timeout=5).json()
+
+    def node_says(self, event: dict[str, Any]) -> None:
+        """Let the (first) stand-in of a node emit an event."""
+        state = json.loads((self.dir / "media-node.json").read_text())
+        token = (self.dir / "media-token").read_text()
+        answer = urllib3.request(
+            "POST", state["control_url"] + "/say", json=event, headers={"Authorization": f"Bearer {token}"}, timeout=5
+        )
+        assert answer.status == 204, answer.data
 
     def journal(self, lecture: str) -> list[dict[str, Any]]:
         return list(self.get(f"/journal/{lecture}"))
@@ -120,6 +139,8 @@ class Page:
             handle_sigint=False,
         )  # fmt: skip
         self.client.on("room.event", self.events.append)
+        self.signals: list[dict[str, Any]] = []
+        self.client.on("room.signals", lambda message: self.signals.append(message["signals"]))
         for kind in ("media.reset", "room.replaced"):
             self.client.on(kind, lambda message, kind=kind: self.others.append((kind, message)))
         self.client.on("disconnect", lambda *reason: self.gone.set())

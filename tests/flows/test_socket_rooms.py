@@ -9,7 +9,7 @@ import urllib3
 from socketio.exceptions import ConnectionError
 
 from tests.fake_node import SDP
-from tests.flows.sockets import Page, Server, code, token, until
+from tests.flows.sockets import TURN_URL, Page, Server, code, token, until
 
 MODES = ("eventlet", "gevent", "threading")
 
@@ -75,6 +75,17 @@ def test_the_node_says_what_a_slot_shows_and_everybody_hears_of_it(page: Callabl
     page().join(lecture, "usr_lecturer", "lecturer").ask("lecture.start")
     shown = until(lambda: [e for e in visitor.events if e["event"].get("slot") == "stage"])[0]
     assert (shown["event"]["publication"], shown["event"]["latency_ms"]) == ("usr_lecturer/camera", 7)
+
+
+def test_the_ways_past_a_firewall_come_with_the_join_and_again_when_asked(
+    page: Callable[..., Page], lecture: str
+) -> None:
+    point = page().join(lecture, "bp_a", "point")
+    assert point.ack is not None
+    for ice in (point.ack["media"]["ice"], point.ask("media.ice")):
+        (server,) = ice["servers"]
+        assert server["urls"] == [TURN_URL]
+        assert server["username"].endswith(":bp_a") and server["credential"]
 
 
 def test_both_legs_are_negotiated_through_the_socket(page: Callable[..., Page], lecture: str) -> None:
@@ -200,3 +211,23 @@ def test_a_socket_that_stays_away_is_gone_after_the_grace(
 ) -> None:
     page().join(lecture, "bp_a", "point").drop()
     until(lambda: "participant.left" in journal_types(server, lecture), within_s=15)
+
+
+def test_lines_and_voices_reach_the_chair_and_the_hall_itself(
+    server: Server, page: Callable[..., Page], lecture: str
+) -> None:
+    lecturer = page().join(lecture, "usr_lecturer", "lecturer")
+    point, other = page().join(lecture, "bp_a", "point"), page().join(lecture, "bp_b", "point")
+    figures = {"loss": 0.2, "rtt_ms": 90, "jitter_ms": 5, "layer": 0, "bitrate_kbps": 40, "audio_only": True}
+    of_bp_a = {"room": lecture, "peer": "bp_a"}
+    server.node_says({"type": "quality", "leg": "down", **of_bp_a, **figures})
+    poor = {"level": "sound", "loss_percent": 20, "rtt_ms": 100, "speaking": False}
+    until(lambda: {"bp_a": poor} in lecturer.signals)
+    until(lambda: {"bp_a": {"level": "sound", "loss_percent": 0, "rtt_ms": None, "speaking": False}} in point.signals)
+    server.node_says({"type": "speaking", "speaking": True, **of_bp_a})
+    until(lambda: {"bp_a": {**poor, "speaking": True}} in lecturer.signals)
+    server.node_says({"type": "peer.down", "leg": "down", "reason": "left", **of_bp_a})
+    until(lambda: {"bp_a": None} in lecturer.signals)
+    assert other.signals == []
+    kinds = {row["type"] for row in server.journal(lecture)}
+    assert not kinds & {"quality", "speaking", "peer.down"}, "nothing of it is journalled"

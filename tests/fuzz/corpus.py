@@ -79,7 +79,7 @@ def rtcp_seeds() -> list[bytes]:
     ours = [
         rtcp.pli(21),
         rtcp.nack(21, [1, 2, 20, 65_000]),
-        rtcp.remb([21, 31], 700_000),
+        rtcp.receiver_report([], [21, 31], 700_000),
         rtcp.sender_report(21, rtcp.SenderReport(21, START_S, 9000), 5, 500),
     ]
     assert all(RtcpPacket.parse(one) for one in ours)

@@ -173,6 +173,16 @@ test("another life of the media node means negotiating again, once", async (t) =
   assert.deepEqual(told.resets, ["epoch_2"]);
 });
 
+test("news of lines and voices is handed on as it comes and touches no state", async (t) => {
+  const heard = [];
+  const { socket, link, told } = await inRoom(5, { onSignals: (news) => heard.push(news) });
+  t.after(link.close);
+  const before = told.seqs.length;
+  socket.say("room.signals", { signals: { bp_a: null } });
+  assert.deepEqual(heard, [{ bp_a: null }]);
+  assert.equal(told.seqs.length, before);
+});
+
 test("a node that changed while we were away is noticed at the join; an unknown one is not one", async (t) => {
   const { socket, link, told } = await inRoom(5);
   t.after(link.close);

@@ -11,6 +11,7 @@ import { viewOf } from "../../static/js/views/hall.js";
 import { initials, nameOf, publisherOf } from "../../static/js/views/labels.js";
 import { allPoints, countPoints, healthOf } from "../../static/js/views/points.js";
 import { pollToShow } from "../../static/js/views/poll.js";
+import * as signal from "../../static/js/views/signal.js";
 import { connection, shortTrouble } from "../../static/js/views/status.js";
 import { whenSentence } from "../../static/js/views/waiting.js";
 
@@ -95,4 +96,20 @@ test("the next lecture is near, today, or on a day", () => {
   assert.match(whenSentence(lecture, at + 1), /in a moment/);
   assert.match(whenSentence(lecture, at - 12 * 60_000), /in 12 minutes/);
   assert.match(whenSentence(lecture, at - 3 * 86_400_000), /, at /);
+});
+
+test("a line's sentence is plain, and carries figures once they are measured", () => {
+  const line = { level: "good", loss_percent: 2, rtt_ms: 100, speaking: false };
+  assert.equal(signal.sentence(line), "The line is good. Lost 2 %, delay 100 ms.");
+  assert.match(signal.sentence({ ...line, level: "sound", rtt_ms: null }), /^The line is so weak that only the sound is kept\.$/);
+  assert.deepEqual([undefined, { ...line, level: null }].map(signal.sentence), ["", ""]);
+  const short = ["good", "weak", "poor", "sound"].map((level) => signal.shortSentence({ ...line, level }));
+  assert.deepEqual(short, ["", "", "Poor line", "Sound only"]);
+});
+
+test("news of lines adds to what is known, and takes away who is gone", () => {
+  const good = { level: "good", loss_percent: 0, rtt_ms: null, speaking: false };
+  const known = { bp_a: good };
+  signal.learn(known, { bp_b: { ...good, speaking: true }, bp_a: null });
+  assert.deepEqual(known, { bp_b: { ...good, speaking: true } });
 });

@@ -114,8 +114,8 @@ class Page:
         self.page.goto("https://localhost/")
         self.page.add_script_tag(content=(Path(__file__).parent / "page.js").read_text())
 
-    def publish(self, colour: str, hz: int = 440) -> None:
-        offer = self.page.evaluate("([c, hz]) => offerUp(c, hz)", [colour, hz])
+    def publish(self, colour: str, hz: int = 440, *, simulcast: bool = False) -> None:
+        offer = self.page.evaluate("([c, hz, s]) => offerUp(c, hz, s)", [colour, hz, simulcast])
         answer = self.node.ok("POST", f"/rooms/{ROOM}/peers/{self.peer}/up", {"sdp": offer})
         self.page.evaluate("sdp => answered(sdp)", answer["sdp"])
 
@@ -129,6 +129,11 @@ class Page:
 
     def wait_colour(self, slot: str, colour: str) -> None:
         self.page.wait_for_function("([s, c]) => colour(s) === c", arg=[slot, colour], timeout=20_000)
+
+    def wait_height(self, slot: str, least: int, most: int) -> None:
+        self.page.wait_for_function(
+            "([s, a, b]) => shownHeight(s) >= a && shownHeight(s) <= b", arg=[slot, least, most], timeout=20_000
+        )
 
     def stats(self, slot: str) -> dict[str, Any]:
         found: dict[str, Any] = self.page.evaluate("slot => inbound(slot)", slot)

@@ -1,21 +1,23 @@
 // One participant of a media test: a coloured canvas and a tone up, slots down.
 let up, down;
 const videos = {}, tracks = {};
-function source(colour, hz) {
+const LAYERS = [["q", 4, 150e3], ["h", 2, 500e3], ["f", 1, 1500e3]];
+function source(colour, hz, width, height) {
   const canvas = document.createElement("canvas");
-  canvas.width = 640; canvas.height = 360;
+  canvas.width = width; canvas.height = height;
   const g = canvas.getContext("2d");
   let n = 0;
-  setInterval(() => { g.fillStyle = colour; g.fillRect(0, 0, 640, 360); g.fillStyle = "#fff"; g.fillRect((n++ * 9) % 640, 300, 40, 20); }, 66);
+  setInterval(() => { g.fillStyle = colour; g.fillRect(0, 0, width, height); g.fillStyle = "#fff"; g.fillRect((n++ * 9) % width, height * 0.84, 40, 20); }, 66);
   const audio = new AudioContext(), tone = audio.createOscillator(), out = audio.createMediaStreamDestination();
   tone.frequency.value = hz; tone.connect(out); tone.start();
   return [out.stream.getAudioTracks()[0], canvas.captureStream(15).getVideoTracks()[0]];
 }
-async function offerUp(colour, hz) {
+async function offerUp(colour, hz, simulcast = false) {
   up = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-  const [mic, camera] = source(colour, hz);
+  const [mic, camera] = source(colour, hz, simulcast ? 1280 : 640, simulcast ? 720 : 360);
   up.addTransceiver(mic, { direction: "sendonly" });
-  const video = up.addTransceiver(camera, { direction: "sendonly" });
+  const sendEncodings = LAYERS.map(([rid, scaleResolutionDownBy, maxBitrate]) => ({ rid, scaleResolutionDownBy, maxBitrate }));
+  const video = up.addTransceiver(camera, { direction: "sendonly", ...(simulcast ? { sendEncodings } : {}) });
   const screen = up.addTransceiver("video", { direction: "sendonly" });
   const codecs = RTCRtpSender.getCapabilities("video").codecs;
   const order = [...codecs.filter((c) => /h264/i.test(c.mimeType)), ...codecs.filter((c) => !/h264/i.test(c.mimeType))];
@@ -27,7 +29,9 @@ const answered = (sdp) => up.setRemoteDescription({ type: "answer", sdp });
 async function answerDown(sdp) {
   down = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   down.ontrack = (e) => {
-    const slot = e.streams[0].id;
+    // a=msid: its second part is the slot; its first one may be shared by a picture and its sound
+    const section = sdp.split(/^m=/m).find((part) => part.includes(`a=mid:${e.transceiver.mid}\r`));
+    const slot = /^a=msid:\S+ (\S+)/m.exec(section)[1];
     tracks[slot] = e;
     const el = document.createElement(e.track.kind);
     el.autoplay = true; el.muted = e.track.kind === "video"; el.srcObject = new MediaStream([e.track]);
@@ -53,5 +57,17 @@ async function inbound(slot) {
   let found = {};
   const report = await tracks[slot].receiver.getStats();
   report.forEach((s) => { if (s.type === "inbound-rtp") found = { ...s }; });
+  return found;
+}
+
+async function layers(active) {
+  const sender = up.getTransceivers()[1].sender, parameters = sender.getParameters();
+  for (const encoding of parameters.encodings) encoding.active = active.includes(encoding.rid);
+  await sender.setParameters(parameters);
+}
+const shownHeight = (slot) => videos[slot]?.videoHeight ?? 0;
+async function outbound() {
+  const found = [];
+  (await up.getStats()).forEach((s) => { if (s.type === "outbound-rtp" && s.kind === "video") found.push({ ...s }); });
   return found;
 }

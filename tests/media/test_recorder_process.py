@@ -16,7 +16,7 @@ import pytest
 
 from media import frames
 from media.control import HALL_SLOTS, SegmentClosed
-from media.recorder import MediaClock
+from media.recorder import MediaClock, wait_alone
 from media.segment_store import finalise
 from tests.media.synthetic import FPS, Camera, Microphone, Sent, in_time, pictures, sound, watch
 
@@ -208,3 +208,25 @@ def test_the_media_clock_follows_the_node_when_its_clock_steps() -> None:
         steady_s = 4.0 + i * 0.1
         clock.note(clock.now(steady_s) - max(0.0, 20.0 - i), steady_s)
     assert clock.now(8.0) == pytest.approx(1098.0, abs=0.2)
+
+
+def test_a_second_recorder_waits_until_the_first_has_written_everything(tmp_path: Path) -> None:
+    lock = wait_alone(tmp_path)
+    options = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    second = subprocess.Popen([sys.executable, "-m", "media.recorder", "--dir", str(tmp_path)], **options)  # type: ignore[call-overload]
+    assert second.stdin is not None and second.stdout is not None
+    second.stdin.write(frames.pack(frames.CONTROL, 0, time.time(), b'{"program": "stage"}'))
+    second.stdin.flush()
+    time.sleep(1.5)
+    assert not (tmp_path / "program").exists(), "it reads nothing there and writes nothing"
+    os.close(lock)
+    assert json.loads(second.stdout.readline()) == {"ready": True}
+    second.stdin.close()
+    assert second.wait(10) == 0
+    second.stdout.close()
+
+
+def test_a_recorder_that_hangs_does_not_keep_the_next_one_out_for_ever(tmp_path: Path) -> None:
+    first = wait_alone(tmp_path)
+    os.close(wait_alone(tmp_path, patience_s=0.1))
+    os.close(first)

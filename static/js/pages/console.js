@@ -104,7 +104,7 @@ function paint() {
   paintStage(state, labels);
   paintDevices();
   floor.paint($("#floor"), state, labels, now, acts);
-  points.paint($("#points"), state, labels, now, acts);
+  points.paint($("#points"), state, labels, now, acts, room.signals);
   paintPoll(state, labels);
 }
 
@@ -151,6 +151,7 @@ function paintStage(state, labels) {
     const element = /** @type {HTMLElement} */ (figure);
     element.hidden = !tile;
     if (tile) stage.paintPicture(element, nameOf(labels, tile.point), tile.shown);
+    setAttribute(element, "data-speaking", Boolean(tile && room.signals[tile.point]?.speaking));
     setAttribute(element, "data-asks", Boolean(tile && state.floor.queue.some((hand) => hand.participant === tile.point)));
   }
   stage.paint([$("#guest")], state, labels);

@@ -235,6 +235,7 @@ class Kiosk {
       me: room.me,
       online: room.status.link === "online",
       mending: room.status.link === "online" && room.status.media === "reconnecting",
+      soundOnly: room.me !== null && room.signals[room.me]?.level === "sound",
       pollUrl: data.pollUrl,
     });
   }

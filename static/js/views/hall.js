@@ -26,7 +26,7 @@ export function viewOf(state, me) {
  * @param {RoomState} state
  * @param {Record<string, any>} labels
  * @param {number} nowMs
- * @param {{me: string | null, online: boolean, mending: boolean, pollUrl: string}} here
+ * @param {{me: string | null, online: boolean, mending: boolean, soundOnly: boolean, pollUrl: string}} here
  */
 export function paint(root, state, labels, nowMs, here) {
   const view = viewOf(state, here.me);
@@ -42,6 +42,8 @@ export function paint(root, state, labels, nowMs, here) {
   paintHand(root, state, here);
   setText(one(root, "#say"), sentence(state, labels, here.me));
   one(root, "#mending").hidden = !here.mending;
+  one(root, "#weak").hidden = here.mending || !here.soundOnly;
+  setText(root.querySelector("#weak span"), t("The line is weak: only the sound is kept."));
   setText(root.querySelector("#mending span:last-child"), t("Picture and sound are coming back by themselves …"));
 }
 

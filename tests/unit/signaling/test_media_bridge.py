@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from core.errors import N_, NotFound, Unavailable
-from media.control import DownOffer, Hello, NodeEvent, RecorderState, RoomPlan, RoomStatus, SlotSwitched
+from media.client import NodeLost, Stream
+from media.control import DownOffer, Hello, RecorderState, RoomPlan, RoomStatus, SlotSwitched
 from rooms.events import LectureEnded, ParticipantJoined, ParticipantLeft, RoomChanged, RoomEvent
 from rooms.state import Presence, RoomState
 from signaling import media_bridge
@@ -20,6 +21,7 @@ class Node:
 
     def __init__(self) -> None:
         self.epoch, self.away = "epoch_1", 0
+        self.moves_to = ""  # the next plan makes this the epoch
         self.plans: dict[str, RoomPlan] = {}
         self.calls: list[str] = []
         self.shown: dict[str, str] = {}
@@ -33,6 +35,7 @@ class Node:
     def put_plan(self, room: str, plan: RoomPlan) -> RoomStatus:
         self._call(f"put {plan.version}")
         self.plans[room] = plan
+        self.epoch, self.moves_to = self.moves_to or self.epoch, ""
         return RoomStatus(version=plan.version, peers=[], publications=[], shown=self.shown, recording=plan.recording)
 
     def delete_room(self, room: str) -> None:
@@ -55,7 +58,10 @@ class Node:
     def down_answer(self, room: str, peer: str, leg: str, sdp: str) -> None:
         self._call(f"answer {leg}")
 
-    def events(self, going: Callable[[], bool], pause: Callable[[float], object]) -> list[NodeEvent]:
+    def epoch_of(self, room: str) -> str:
+        return self.epoch
+
+    def streams(self) -> list[Stream]:
         return []
 
 
@@ -95,7 +101,10 @@ class Lab:
     def __init__(self) -> None:
         self.node, self.rooms, self.resets = Node(), Rooms(), []
         self.threads: list[threading.Thread] = []
-        self.bridge = MediaBridge(self.node, self.rooms, Background(self.spawn, self.pause), self.resets.append)
+        self.bridge = MediaBridge(self.node, self.rooms, Background(self.spawn, self.pause), self.reset)
+
+    def reset(self, lecture: str, epoch: str) -> None:
+        self.resets.append((lecture, epoch))
 
     def spawn(self, function: Callable[..., object], *args: object) -> None:
         thread = threading.Thread(target=function, args=args)
@@ -185,10 +194,57 @@ def test_a_leg_is_refused_after_a_while_when_there_is_no_node(lab: Lab, monkeypa
 def test_another_life_of_the_node_gets_all_plans_and_the_browsers_are_told(lab: Lab) -> None:
     lab.bridge.node_event(Hello(epoch="epoch_1"))
     lab.change(state("bp_a", seq=3))
+    lab.node.epoch = "epoch_2"
     lab.bridge.node_event(Hello(epoch="epoch_2"))
     lab.settle()
     assert lab.node.calls == ["put 3", "put 3"]
-    assert lab.resets == ["epoch_2"]
+    assert lab.resets == [("lec_1", "epoch_2")]
+
+
+def test_a_node_that_ended_takes_its_rooms_elsewhere_at_once(lab: Lab) -> None:
+    lab.change(state("bp_a", seq=3))
+    lab.node.epoch = ""
+    lab.node.moves_to = "epoch_of_another"
+    lab.bridge.node_event(NodeLost("epoch_1"))
+    lab.settle()
+    assert lab.node.calls == ["put 3", "put 3"]
+    assert lab.resets == [("lec_1", "epoch_of_another")]
+
+
+def test_what_happens_to_another_node_touches_no_room_here(lab: Lab) -> None:
+    lab.change(state("bp_a", seq=3))
+    lab.bridge.node_event(NodeLost("epoch_of_another"))
+    lab.bridge.node_event(Hello(epoch="epoch_of_a_third"))
+    lab.settle()
+    assert (lab.node.calls, lab.resets) == (["put 3"], [])
+
+
+def test_a_room_that_came_to_another_node_with_a_changed_plan_is_told_and_reconciled_too(lab: Lab) -> None:
+    lab.change(state("bp_a", seq=3))
+    lab.node.epoch, lab.node.shown = "epoch_2", {"stage": "usr_l/camera"}
+    lab.change(state("bp_a", "bp_b", seq=4))
+    assert lab.resets == [("lec_1", "epoch_2")]
+    assert ("slot", "lec_1", "stage", "usr_l/camera", 0) in lab.rooms.told
+
+
+def test_who_came_in_before_the_room_had_a_place_is_told_the_epoch_once(lab: Lab) -> None:
+    lab.node.epoch = ""
+    assert lab.bridge.epoch_of("lec_1") == ""
+    lab.node.moves_to = "epoch_1"
+    lab.change(state("bp_a", seq=3))
+    lab.change(state("bp_a", "bp_b", seq=4))
+    assert lab.resets == [("lec_1", "epoch_1")]
+    assert lab.bridge.epoch_of("lec_1") == "epoch_1"
+
+
+def test_who_comes_in_while_the_room_is_being_placed_waits_for_its_epoch(lab: Lab) -> None:
+    lab.bridge.start()
+    lab.node.epoch, lab.node.away, lab.node.moves_to = "", 20, "epoch_1"
+    lab.rooms.now = state("bp_a", seq=3)
+    lab.bridge.room_changed(RoomChanged("lec_1", 3, 0, JOINED, lab.rooms.now))
+    assert lab.bridge.epoch_of("lec_1") == "epoch_1"
+    lab.settle()
+    lab.bridge.stop()
 
 
 def test_the_same_life_of_the_node_disturbs_no_browser(lab: Lab) -> None:

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/** One of a participant's two peer connections, kept up for ever. No DOM here. */
+
+const DISCONNECTED_MS = 4_000; // ICE may mend itself for this long
+const CONNECT_MS = 8_000; // from the offer to "connected"
+const FIRST_RETRY_MS = 300;
+const LONGEST_RETRY_MS = 3_000;
+const REFUSED_RETRY_MS = 5_000; // the plan does not let us send now; it may later
+
+/** The server did not take part in a negotiation. */
+export class NotNegotiated extends Error {
+  /** @param {string} code */
+  constructor(code) {
+    super(code);
+    this.code = code;
+  }
+}
+
+/** One peer connection after another, until one holds. */
+export class Leg {
+  /**
+   * @param {string} name
+   * @param {(pc: RTCPeerConnection) => Promise<void>} negotiate
+   * @param {() => void} changed
+   */
+  constructor(name, negotiate, changed) {
+    this.name = name;
+    this.negotiate = negotiate;
+    this.changed = changed;
+    /** @type {RTCPeerConnection | null} */
+    this.pc = null;
+    this.connected = false;
+    this.connections = 0; // how often this leg was connected
+    this.negotiations = 0;
+    this.retries = 0;
+    this.stopped = true;
+    /** @type {ReturnType<typeof setTimeout> | undefined} fires when the present wait is over */
+    this.timer = undefined;
+  }
+
+  start() {
+    this.stopped = false;
+    this.begin();
+  }
+
+  stop() {
+    this.stopped = true;
+    this.drop();
+  }
+
+  /** Begin anew at once. */
+  restart() {
+    if (this.stopped) return;
+    this.retries = 0;
+    this.begin();
+    this.changed();
+  }
+
+  /** The network is back: a leg that waits or hangs need not wait longer. */
+  hurry() {
+    if (!this.stopped && !this.connected) this.restart();
+  }
+
+  async begin() {
+    this.drop();
+    this.negotiations++;
+    const pc = (this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" }));
+    pc.addEventListener("connectionstatechange", () => this.look(pc));
+    this.timer = setTimeout(() => this.failed(pc), CONNECT_MS);
+    try {
+      await this.negotiate(pc);
+      this.watchTransport(pc);
+    } catch (error) {
+      this.failed(pc, error);
+    }
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  watchTransport(pc) {
+    // when the node closes a leg, DTLS says so at once, long before ICE notices
+    const [transceiver] = pc.getTransceivers();
+    const transport = transceiver?.sender.transport ?? transceiver?.receiver.transport;
+    transport?.addEventListener("statechange", () => {
+      if (transport.state === "closed" || transport.state === "failed") this.failed(pc);
+    });
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  look(pc) {
+    if (pc !== this.pc) return;
+    const state = pc.connectionState;
+    if (state === "connected") {
+      clearTimeout(this.timer);
+      this.retries = 0;
+      if (!this.connected) this.connections++;
+      this.connected = true;
+      this.changed();
+    } else if (state === "disconnected") {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.failed(pc), DISCONNECTED_MS);
+      this.connected = false;
+      this.changed();
+    } else if (state === "failed" || state === "closed") {
+      this.failed(pc);
+    }
+  }
+
+  /**
+   * @param {RTCPeerConnection} pc
+   * @param {unknown} [error]
+   */
+  failed(pc, error) {
+    if (pc !== this.pc || this.stopped) return;
+    this.drop();
+    const refused = error instanceof NotNegotiated && ["media.not_planned", "permission.denied"].includes(error.code);
+    const fullMs = refused ? REFUSED_RETRY_MS : Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.retries++, 10));
+    this.timer = setTimeout(() => this.begin(), fullMs * (0.5 + Math.random() / 2));
+    this.changed();
+  }
+
+  drop() {
+    clearTimeout(this.timer);
+    const pc = this.pc;
+    this.pc = null;
+    this.connected = false;
+    pc?.close();
+  }
+
+  /** @param {(mid: string, index: number, sent: boolean) => string} what names an m-line */
+  async stats(what) {
+    /** @type {Record<string, any>[]} */
+    const lines = [];
+    let rttMs = null;
+    const pc = this.pc;
+    const mids = pc?.getTransceivers().map(({ mid }) => mid) ?? [];
+    const report = pc ? await pc.getStats().catch(() => null) : null;
+    report?.forEach((/** @type {any} */ entry) => {
+      const sent = entry.type === "outbound-rtp";
+      if (sent || entry.type === "inbound-rtp") lines.push(line(entry, what(entry.mid, mids.indexOf(entry.mid), sent)));
+      if (entry.type === "candidate-pair" && entry.nominated) rttMs = (entry.currentRoundTripTime ?? 0) * 1000;
+    });
+    return { state: pc?.connectionState ?? "new", connections: this.connections, negotiations: this.negotiations, rttMs, lines };
+  }
+}
+
+/**
+ * @param {any} entry an RTP line of getStats
+ * @param {string} what
+ */
+function line(entry, what) {
+  return {
+    what,
+    rid: entry.rid ?? "", // of a camera that is sent in several sizes, one line each
+    packets: entry.packetsReceived ?? entry.packetsSent ?? 0,
+    bytes: entry.bytesReceived ?? entry.bytesSent ?? 0,
+    lost: entry.packetsLost ?? 0,
+    frames: entry.framesDecoded ?? entry.framesEncoded ?? 0,
+    width: entry.frameWidth ?? 0,
+    height: entry.frameHeight ?? 0,
+    freezes: entry.freezeCount ?? 0,
+    concealed: entry.concealedSamples ?? 0,
+    energy: entry.totalAudioEnergy ?? 0,
+  };
+}

@@ -1,0 +1,69 @@
+"""Simulcast in real Chromium: each viewer gets the layer it can use, and nobody notices the change."""
+
+from typing import Any
+
+import pytest
+
+from tests.media.conftest import ROOM, NodeProcess
+
+pytestmark = pytest.mark.browser
+LECTURER = "usr_lecturer"
+STAGE = {"stage": f"{LECTURER}/camera", "audio-0": f"{LECTURER}/mic", "tile-0": f"{LECTURER}/camera"}
+
+
+def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProcess, page: Any) -> None:
+    node.plan(1, STAGE, [LECTURER], boost=[LECTURER])
+    lecturer, hall, phone = page(LECTURER), page("bp_hall"), page("usr_phone")
+    lecturer.publish("red", simulcast=True)
+    hall.watch(["stage", "audio-0", "tile-0"])
+    phone.watch(["stage", "audio-0"])
+    for viewer in (hall, phone):
+        viewer.wait_height("stage", 720, 720)
+    hall.wait_height("tile-0", 100, 200)
+    for wanted, least, most in ((200, 100, 200), (400, 300, 400), (1080, 720, 720), (200, 100, 200), (1080, 720, 720)):
+        node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": wanted}})
+        phone.wait_height("stage", least, most)
+        assert phone.colour("stage") == hall.colour("stage") == "red"
+    before = phone.stats("stage")["framesDecoded"]
+    node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": 0}})
+    phone.page.wait_for_timeout(800)
+    paused = phone.stats("stage")["framesDecoded"]
+    phone.page.wait_for_timeout(800)
+    assert phone.stats("stage")["framesDecoded"] == paused >= before, "a window that shows nothing gets nothing"
+    node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": 1080}})
+    phone.page.wait_for_function("n => inbound('stage').then((s) => s.framesDecoded > n + 5)", arg=paused)
+    for viewer in (hall, phone):
+        stats = viewer.stats("stage")
+        assert stats["freezeCount"] <= (viewer is phone), "only the pause that was asked for may count"
+        assert stats.get("pliCount", 0) <= 6, stats  # not more than one for each of the six changes
+
+
+def test_a_layer_the_publisher_switches_off_is_replaced_by_the_next(node: NodeProcess, page: Any) -> None:
+    node.plan(1, STAGE, [LECTURER], boost=[LECTURER])
+    lecturer, hall = page(LECTURER), page("bp_hall")
+    lecturer.publish("red", simulcast=True)
+    hall.watch(["stage", "audio-0"])
+    hall.wait_height("stage", 720, 720)
+    lecturer.page.evaluate("layers(['q'])")
+    hall.wait_height("stage", 100, 200)
+    lecturer.page.wait_for_timeout(6000)  # the node forgets a stream after 5 s; the browser does not name it again
+    lecturer.page.evaluate("layers(['q', 'h', 'f'])")
+    hall.wait_height("stage", 720, 720)
+
+
+def test_the_publisher_learns_from_arrivals_how_much_its_line_carries(node: NodeProcess, page: Any) -> None:
+    node.plan(1, STAGE, [LECTURER], boost=[LECTURER])
+    lecturer, hall = page(LECTURER), page("bp_hall")
+    lecturer.publish("red", simulcast=True)
+    hall.watch(["stage"])
+    hall.wait_height("stage", 720, 720)
+    sent = lecturer.page.evaluate("outbound()")
+    assert {s["rid"] for s in sent if s.get("framesSent")} == {"q", "h", "f"}
+    assert all(
+        "transport-wide-cc" in answer or "transport-cc" in answer
+        for answer in [lecturer.page.evaluate("up.remoteDescription.sdp")]
+    )
+    estimate = lecturer.page.evaluate(
+        "up.getStats().then((r) => Math.max(...[...r.values()].map((s) => s.availableOutgoingBitrate ?? 0)))"
+    )
+    assert estimate > 1_500_000, estimate
