@@ -156,6 +156,12 @@ class UpLeg:
 
     # ---- clockwork ----
 
+    def tick(self, now: float, *, feed_back: bool) -> None:
+        """Repair, and tell of arrivals when `feed_back` says so; call every 20 ms.  now: seconds."""
+        self.repair(now)
+        if feed_back:
+            self.feed_back()
+
     def repair(self, now: float) -> None:
         """Ask again for what is missing; call about every 20 ms."""
         for source in self.sources.values():

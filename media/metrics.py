@@ -25,6 +25,7 @@ class _Collector:
             ("packets_dropped", "Packets a full socket or a slow viewer did not take", port.fanout.dropped),
             ("strangers", "Packets of unknown senders", port.strangers),
             ("refused", "Packets that were not authentic or could not be read", port.refused),
+            ("policed", "Packets of participants who sent more than their share", port.policed),
             ("tcp_refused", "Connections closed because nobody vouched for them", port.tcp.refused),
             ("nacks", "Packets viewers asked for again", tally.nacks),
             ("unrepaired", "Packets asked for again that were gone", tally.unrepaired),

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from core.errors import N_, Conflict, NotAllowed, NotFound
@@ -326,14 +327,21 @@ class Room:
         now: time.time() seconds; feed_back: whether publishers are told about arrivals, every 60 ms.
         """
         for up in self.ups.values():
-            up.repair(now)
-            if feed_back:
-                up.feed_back()
+            self._guarded(up, partial(up.tick, now, feed_back=feed_back))
         for slot in self.slots.values():
             if slot.wanted is not slot.current:
                 slot.retry(now)
         for down in self.downs.values():
-            down.tick(now)
+            self._guarded(down, partial(down.tick, now))
+
+    def _guarded(self, leg: UpLeg | DownLeg, act: Callable[[], None]) -> None:
+        """Let no leg's failure stop the others' clockwork; it is logged once, not 50 times a second."""
+        try:
+            act()
+        except Exception:
+            if not leg.transport.is_faulty:
+                leg.transport.is_faulty = True
+                log.exception("leg tick failed", extra={"room": self.id, "peer": leg.peer})
 
     def slow_tick(self, now: float, monotonic: float) -> None:
         """Limits, layers, the dead; call every 500 ms."""

@@ -100,11 +100,14 @@ def read(text: str) -> Description:
         if not lines or lines[0] != "v=0" or not starts or len(starts) > 64:
             raise ValueError("no v= or no m= line")
         parts = [lines[a:b] for a, b in zip(starts, [*starts[1:], len(lines)], strict=True)]
+        sections = tuple(_section(part) for part in parts)
+        if len({section.mid for section in sections}) != len(sections):
+            raise ValueError("two m-lines with one name")
         return Description(
             ufrag=_value(lines, "a=ice-ufrag:"),
             fingerprint=_fingerprint(lines),
             setup=_value(lines, "a=setup:"),
-            sections=tuple(_section(part) for part in parts),
+            sections=sections,
         )
     except Invalid:
         raise

@@ -64,9 +64,10 @@ def description(data: bytes) -> None:
     except AppError as error:
         assert error.code.startswith("sdp.")
         return
-    assert len(codecs) == len(offer.sections) and len(text) < 3 * len(data) + 4000
+    assert 0 < len(codecs) <= len(offer.sections) and len(text) < 3 * len(data) + 4000
     assert all(line and line == line.strip("\r") for line in text.split("\r\n")[:-1])
-    assert text.count("\r\nm=") == len(codecs)
+    assert text.count("\r\nm=") == len(offer.sections)
+    assert text.count("a=recvonly") == len(codecs)
     for section in offer.sections:
         section.mid.encode()
 

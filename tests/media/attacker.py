@@ -48,7 +48,7 @@ def blast(given: argparse.Namespace) -> dict[str, Any]:
 
 def connect(given: argparse.Namespace) -> dict[str, Any]:
     """Open connections, say something on each now and then, and count those that the node closes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     selector, say = selectors.DefaultSelector(), bytes.fromhex(given.say)
     opened, refused, closed, started = 0, 0, 0, time.monotonic()

@@ -29,7 +29,7 @@ from media.sdp import MID_URI
 from media.transport import Port
 
 START_S = 1_772_416_800.0  # Monday 2 March 2026, 09:00 in Vietnam
-TICK_S, SLOW_TICKS = 0.02, 25  # as media/node.py does it
+TICK_S, FEED_BACK_TICKS, SLOW_TICKS, REPORT_TICKS = 0.02, 3, 25, 100  # as media/node.py does it
 HISTORY = 1000  # packets a browser keeps for retransmission
 MIC, CAMERA, CAMERA_RTX = 11, 21, 22  # SSRCs of every publisher
 SEQ_AND_TIME = struct.Struct("!HL")
@@ -179,9 +179,11 @@ class Class:
     def _tick(self) -> None:
         self._ticks += 1
         self._next_tick += TICK_S
-        self.room.tick(self.clock.now)
+        self.room.tick(self.clock.now, feed_back=self._ticks % FEED_BACK_TICKS == 0)
         if self._ticks % SLOW_TICKS == 0:
             self.room.slow_tick(self.clock.now, self.clock.now)
+            if self._ticks % REPORT_TICKS == 0:
+                self.room.report(self.clock.now)
             for peer in list(self.peers.values()):
                 peer.send(peer.check())
         for peer in list(self.peers.values()):

@@ -254,7 +254,7 @@ def test_sender_reports_rise_steadily_whatever_the_line_does_to_the_publishers(k
         publisher, viewer = where.publisher(A), where.viewer(V, ["stage"])
         publisher.up.shape(Pattern(delay_s=0.05, jitter_s=0.08, loss=0.05))
         camera = Noise("stage", 320, 240, ssrc=CAMERA)
-        for n in range(16):
+        for n in range(44):  # 22 s, and reports go out every two
             ticks = Incoming(publisher.sent[-1]).timestamp if publisher.sent else 0
             theirs = rtcp.SenderReport(CAMERA, where.clock.now - 7_000, ticks)  # a clock of its own
             publisher.send_rtcp(rtcp.sender_report(CAMERA, theirs, n, n))

@@ -12,12 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.errors import Invalid
 from media import rtcp
 from media.ice import local_ufrag
 from media.legs import MAX_SOURCES
 from media.rtp import HEADER, Incoming
+from media.sdp import read
+from media.transport import PACKETS_AT_ONCE
 from tests.fuzz.corpus import class_seeds, damaged, joined, rtcp_seeds, split
 from tests.media.lossy import CAMERA, MIC, Class, Clock, Peer, Publisher, Viewer
+from tests.unit.media.test_sdp import offer
 
 BAD, GOOD, WATCHER, BAD_WATCHER = "usr_bad", "usr_good", "bp_watcher", "bp_bad"
 SLOTS = {"stage": f"{BAD}/camera", "guest": f"{GOOD}/camera", "audio-0": f"{BAD}/mic"}
@@ -270,6 +274,67 @@ def test_sources_without_end_are_not_made() -> None:
         assert MIC not in where.room.ups[GOOD].sources
 
     hold(story)
+
+
+def taken(lecture: Lecture) -> int:
+    return sum(source.packets for source in lecture.where.room.ups[BAD].sources.values())
+
+
+def test_what_one_leg_sends_beyond_its_share_is_dropped_before_it_costs_anything() -> None:
+    """And what is sent after a moment's rest is taken again; a stranger cannot spend another's share."""
+
+    def story(lecture: Lecture) -> None:
+        where, bad = lecture.where, lecture.bad
+        bad.send(lecture.encrypted(bad, HEADER.pack(0x80, 0xE0, 0, 0, CAMERA) + KEY))
+        where.run(0.5)
+        for i in range(1, 5001):
+            bad.send(lecture.encrypted(bad, HEADER.pack(0x80, 0xE0, i, 0, CAMERA) + KEY))
+        where.run(0.0)
+        assert taken(lecture) <= 2 * PACKETS_AT_ONCE + 1 and where.port.policed >= 4000
+        lecture.goes_on()
+        where.run(0.5)
+        before = taken(lecture)
+        for i in range(5001, 5101):
+            bad.send(lecture.encrypted(bad, HEADER.pack(0x80, 0xE0, i, 0, CAMERA) + KEY))
+        where.run(0.0)
+        assert taken(lecture) == before + 100
+        policed, forged = where.port.policed, bytearray(lecture.good.check())
+        forged[-1] ^= 1
+        for i in range(2000):
+            where.port.datagram(bytes(forged), where.socket, ("203.0.113.9", 1024 + i))
+        assert where.port.policed == policed
+        lecture.goes_on()
+
+    hold(story)
+
+
+def test_a_leg_whose_clockwork_fails_does_not_stop_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    def story(lecture: Lecture) -> None:
+        where, good = lecture.where, lecture.good
+
+        def broken(now: float) -> int:
+            raise ValueError("a fault nobody knows yet")
+
+        bad = lecture.bad
+        bad.send(lecture.encrypted(bad, HEADER.pack(0x80, 0xE0, 0, 0, CAMERA) + KEY))
+        where.run(0.01)
+        for source in where.room.ups[BAD].sources.values():
+            source.repair = broken  # type: ignore[method-assign]
+        lecture.frames += 1
+        good.history[lecture.frames] = HEADER.pack(0x80, 0xE0, lecture.frames, lecture.frames * 3600, CAMERA) + KEY
+        lecture.frames += 1
+        good.send_rtp(HEADER.pack(0x80, 0xE0, lecture.frames, lecture.frames * 3600, CAMERA) + KEY)
+        where.run(0.5)
+        assert [missing for _, missing in good.asked] == [(lecture.frames - 1,)]
+
+    hold(story)
+    assert len([r for r in caplog.records if r.message == "leg tick failed"]) == 1
+
+
+def test_an_offer_that_names_two_lines_alike_is_malformed() -> None:
+    with pytest.raises(Invalid) as caught:
+        read(offer().replace("a=mid:1", "a=mid:0"))
+    assert caught.value.code == "sdp.malformed"
 
 
 def test_a_name_is_looked_for_only_where_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
