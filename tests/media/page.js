@@ -11,14 +11,16 @@ function source(colour, hz) {
   tone.frequency.value = hz; tone.connect(out); tone.start();
   return [out.stream.getAudioTracks()[0], canvas.captureStream(15).getVideoTracks()[0]];
 }
-async function offerUp(colour, hz) {
+async function offerUp(colour, hz, codec) {
   up = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   const [mic, camera] = source(colour, hz);
   up.addTransceiver(mic, { direction: "sendonly" });
   const video = up.addTransceiver(camera, { direction: "sendonly" });
   const screen = up.addTransceiver("video", { direction: "sendonly" });
   const codecs = RTCRtpSender.getCapabilities("video").codecs;
-  const order = [...codecs.filter((c) => /h264/i.test(c.mimeType)), ...codecs.filter((c) => !/h264/i.test(c.mimeType))];
+  const h264 = codecs.filter((c) => /h264/i.test(c.mimeType)), others = codecs.filter((c) => !/h264/i.test(c.mimeType));
+  const wanted = (c) => c.mimeType.toLowerCase() === `video/${codec?.toLowerCase()}` || /rtx/i.test(c.mimeType);
+  const order = codec ? codecs.filter(wanted) : [...h264, ...others];
   video.setCodecPreferences(order); screen.setCodecPreferences(order);
   await up.setLocalDescription();
   return up.localDescription.sdp;
@@ -52,6 +54,21 @@ function colour(slot) {
 async function inbound(slot) {
   let found = {};
   const report = await tracks[slot].receiver.getStats();
-  report.forEach((s) => { if (s.type === "inbound-rtp") found = { ...s }; });
+  report.forEach((s) => { if (s.type === "inbound-rtp") found = { ...s, codec: report.get(s.codecId)?.mimeType }; });
   return found;
+}
+// What a leg sends, one entry per RTP stream.
+async function outbound() {
+  const found = [];
+  const report = await up.getStats();
+  report.forEach((s) => { if (s.type === "outbound-rtp") found.push({ ...s, codec: report.get(s.codecId)?.mimeType }); });
+  return found;
+}
+// "udp" or "tcp": the protocol of the candidate pair that a leg really uses, "" while it has none.
+async function protocol(leg) {
+  const report = await (leg === "up" ? up : down).getStats();
+  let selected = null;
+  report.forEach((s) => { if (s.type === "transport" && s.selectedCandidatePairId) selected = report.get(s.selectedCandidatePairId); });
+  if (!selected) report.forEach((s) => { if (s.type === "candidate-pair" && (s.selected || (s.nominated && s.state === "succeeded"))) selected = s; });
+  return report.get(selected?.remoteCandidateId)?.protocol ?? "";
 }
