@@ -1,19 +1,26 @@
 // One participant of a media test: a coloured canvas and a tone up, slots down.
 let up, down;
 const videos = {}, tracks = {};
-function source(colour, hz) {
+async function source(colour, hz) {
   const canvas = document.createElement("canvas");
   canvas.width = 640; canvas.height = 360;
   const g = canvas.getContext("2d");
   let n = 0;
   setInterval(() => { g.fillStyle = colour; g.fillRect(0, 0, 640, 360); g.fillStyle = "#fff"; g.fillRect((n++ * 9) % 640, 300, 40, 20); }, 66);
+  return [await sound(hz), canvas.captureStream(15).getVideoTracks()[0]];
+}
+async function sound(hz) {
+  if (/Firefox/.test(navigator.userAgent)) { // it runs no AudioContext where there is no sound device; its fake microphone is a tone, too
+    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    return (await navigator.mediaDevices.getUserMedia({ audio: plain })).getAudioTracks()[0];
+  }
   const audio = new AudioContext(), tone = audio.createOscillator(), out = audio.createMediaStreamDestination();
   tone.frequency.value = hz; tone.connect(out); tone.start();
-  return [out.stream.getAudioTracks()[0], canvas.captureStream(15).getVideoTracks()[0]];
+  return out.stream.getAudioTracks()[0];
 }
 async function offerUp(colour, hz, codec) {
   up = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-  const [mic, camera] = source(colour, hz);
+  const [mic, camera] = await source(colour, hz);
   up.addTransceiver(mic, { direction: "sendonly" });
   const video = up.addTransceiver(camera, { direction: "sendonly" });
   const screen = up.addTransceiver("video", { direction: "sendonly" });

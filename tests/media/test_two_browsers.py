@@ -25,9 +25,7 @@ def heard(viewer: Any, slot: str) -> bool:
     return bool(viewer.stats(slot).get("totalAudioEnergy", 0) > 0)
 
 
-def test_h264_of_chromium_and_vp8_of_firefox_meet_in_one_class(
-    node: NodeProcess, page: Any, firefox_page: Any
-) -> None:
+def test_h264_of_chromium_and_vp8_of_firefox_meet_in_one_class(node: NodeProcess, page: Any, firefox_page: Any) -> None:
     node.plan(1, BOTH, [LECTURER, POINT])
     lecturer, hall = page(LECTURER), page("bp_two")
     point, fox_hall = firefox_page(POINT), firefox_page("bp_three")
@@ -82,9 +80,7 @@ def test_a_slot_passes_from_chromium_to_firefox_and_back_without_a_freeze(
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_both_browsers_publish_and_watch_over(
-    transport: str, node: NodeProcess, page: Any, firefox_page: Any
-) -> None:
+def test_both_browsers_publish_and_watch_over(transport: str, node: NodeProcess, page: Any, firefox_page: Any) -> None:
     node.plan(1, BOTH, [LECTURER, POINT])
     chromium, fox = page(LECTURER, transport), firefox_page(POINT, transport)
     chromium.publish("red", codec="VP8")
