@@ -5,6 +5,8 @@ Source: Firefox's testing/marionette/client, "Protocol": `length:JSON` over TCP,
 answered by `[1, id, error, result]`.
 """
 
+import base64
+import contextlib
 import json
 import os
 import shutil
@@ -185,17 +187,22 @@ class Firefox:
     def close(self) -> None:
         """End the process and all its children, and delete the profile."""
         if self.connection is not None:
-            self.connection.close()
+            self._quit(self.connection)
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.process.poll() is None:
                 os.killpg(self.process.pid, number)
-                try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
                     self.process.wait(10)
-                except subprocess.TimeoutExpired:
-                    continue
         self.pages.shutdown()
         self.pages.server_close()
         shutil.rmtree(self.profile, ignore_errors=True)
+
+    def _quit(self, connection: _Connection) -> None:
+        """Ask it to end, so that it collects its own children."""
+        with contextlib.suppress(MarionetteError, OSError, subprocess.TimeoutExpired):
+            connection.call("Marionette:Quit", flags=["eForceQuit"])
+            self.process.wait(10)
+        connection.close()
 
 
 class FirefoxPage:
@@ -259,8 +266,6 @@ class FirefoxPage:
 
     def screenshot(self, path: Path) -> None:
         """Write what the window shows as PNG."""
-        import base64
-
         path.write_bytes(base64.b64decode(self._call("WebDriver:TakeScreenshot", full=False)))
 
     def close(self) -> None:
