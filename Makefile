@@ -97,6 +97,10 @@ test-quick: setup $(S)/dev ## Run the tests that need neither a browser nor Post
 class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real browsers: make class-day POINTS=3
 	$(PY) -m bench.class_day --points $(POINTS)
 
+.PHONY: bench-switch
+bench-switch: setup $(S)/dev $(S)/machine ## Pass a slot to and fro 40 times, seen by Chromium and 60 light viewers
+	$(PY) -m bench.switch
+
 # ---- generated files ----------------------------------------------------------------------
 
 .PHONY: protocol
