@@ -19,7 +19,7 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from bench.switch.engine import ROOM, Events, Node, Watchers
-from bench.switch.figures import NEVER_MS, Switch, bad, concealed_ms, follow, light_ok, result
+from bench.switch.figures import NEVER_MS, Switch, bad, concealed_ms, follow, light_ok, light_parts, result
 from bench.switch.pages import VIEWER, Publisher, Viewer, launch
 
 FPS = 25
@@ -99,10 +99,13 @@ def run(options: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str
         "bad_frames": bad([Switch(0.0, LARGE.source, 0.0), *switches], pictures),
         "light_viewers_ok": light_ok(light_before, light_after, len(switches)),
         "light_viewers": options.viewers,
+        "light_parts": light_parts(light_before, light_after),
         "pictures": len(pictures),
         "still_freezes": before["picture"]["freezeCount"] - still["picture"]["freezeCount"],
         "still_concealed_ms": concealed_ms(still["sound"], before["sound"]),
         "key_frame_requests": after["picture"]["pliCount"] - before["picture"]["pliCount"],
+        "concealments": after["sound"]["concealmentEvents"] - before["sound"]["concealmentEvents"],
+        "sound_lost": after["sound"]["packetsLost"] - before["sound"]["packetsLost"],
         "nacks": after["picture"]["nackCount"] - before["picture"]["nackCount"],
         "node_cpu_share": round(cpu / ((ended - switches[0].at) / 1000), 3),
         "heights_sent": heights,

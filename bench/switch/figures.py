@@ -114,6 +114,16 @@ def light_ok(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], 
     return sum(whole(old, new) for old, new in zip(before, after, strict=True))
 
 
+def light_parts(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> dict[str, list[int]]:
+    """Return what the light viewers counted, [least, most] of all: packets that never came and the like."""
+    parts = {}
+    for line in ("picture", "sound"):
+        for name in ("skipped", "late", "repeated", "backwards", "changes"):
+            values = [new[line][name] - old[line][name] for old, new in zip(before, after, strict=True)]
+            parts[f"{line}_{name}"] = [min(values, default=0), max(values, default=0)]
+    return parts
+
+
 def result(switches: Sequence[Switch], shown: Sequence[Shown], more: dict[str, Any]) -> dict[str, Any]:
     """Return what is printed.  more: figures that need no arithmetic."""
     node = [switch.node_ms for switch in switches]

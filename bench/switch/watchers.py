@@ -9,7 +9,7 @@ import json
 import socket
 import struct
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ CONSENT_S = 4.0  # RFC 7675 section 5.1: about every 5 s
 BUFFER = 1 << 20  # bytes: this process may be away for some 10 ms while the browsers work
 HEADER = struct.Struct("!BBHLL")
 OPUS = 111
+RECENT = 1024  # numbers remembered, to tell a repeated packet from a late one
 
 
 class Node:
@@ -51,25 +52,32 @@ class Line:
 
     packets: int = 0
     skipped: int = 0  # sequence numbers that never came
-    late: int = 0  # packets behind one that came before
+    late: int = 0  # packets behind one that came before, for the first time
+    repeated: int = 0  # packets that had come before: harmless, SRTP drops them
     backwards: int = 0  # timestamps that ran back
     changes: int = 0  # of the payload type
     payload_type: int = -1
     seq: int = -1
     timestamp: int = 0
+    recent: list[int] = field(default_factory=lambda: [-1] * RECENT)  # by the number's lowest bits
 
     def take(self, payload_type: int, seq: int, timestamp: int) -> None:
         """Count one packet."""
         self.packets += 1
         if self.seq >= 0:
             ahead = (seq - self.seq) & 0xFFFF
-            if not 0 < ahead < 0x8000:
+            if self.recent[seq % RECENT] == seq:
+                self.repeated += 1
+                return
+            if ahead >= 0x8000:
                 self.late += 1
                 self.skipped -= 1
+                self.recent[seq % RECENT] = seq
                 return
             self.skipped += ahead - 1
             self.backwards += (timestamp - self.timestamp) & 0xFFFFFFFF >= 0x80000000
             self.changes += payload_type != self.payload_type
+        self.recent[seq % RECENT] = seq
         self.payload_type, self.seq, self.timestamp = payload_type, seq, timestamp
 
 
@@ -97,7 +105,8 @@ class Watcher(LightPeer):
 
     def counted(self) -> dict[str, Any]:
         """Return what was counted until now."""
-        return {"up": self.down is None, "picture": asdict(self.picture), "sound": asdict(self.sound)}
+        counts = [{k: v for k, v in asdict(line).items() if k != "recent"} for line in (self.picture, self.sound)]
+        return {"up": self.down is None, "picture": counts[0], "sound": counts[1]}
 
 
 async def consent(watchers: list[Watcher]) -> None:
@@ -110,8 +119,7 @@ async def consent(watchers: list[Watcher]) -> None:
 
 async def main() -> None:
     """Join, then answer the lines on standard input."""
-    token, node = sys.stdin.readline().strip(), None
-    node = Node(Path(sys.argv[1]), token)
+    node = Node(Path(sys.argv[1]), sys.stdin.readline().strip())
     watchers = [Watcher(node, f"bp_light{i}") for i in range(int(sys.argv[2]))]
     gate = asyncio.Semaphore(AT_ONCE)
 
