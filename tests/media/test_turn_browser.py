@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.media.conftest import CHROMIUM_FLAGS, ROOM, NodeProcess, Page, wait_for
+from tests.media.conftest import CHROMIUM_FLAGS, ROOM, NodeProcess, Page, chromium_page, wait_for
 from tests.media.turn_client import TurnServer, credentials
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
@@ -54,7 +54,7 @@ def test_picture_and_sound_pass_through_tls_alone(node: NodeProcess, relay: Turn
     for peer in (LECTURER, "bp_one"):
         username, password = credentials(peer)
         url = f"turns:localhost:{relay.port}?transport=tcp"
-        pages[peer] = page = Page(chromium, node, peer)
+        pages[peer] = page = Page(chromium_page(chromium), node, peer)
         page.page.evaluate(RELAY_ONLY, {"urls": [url], "username": username, "credential": password})
     lecturer, hall = pages.values()
     lecturer.publish("red")
