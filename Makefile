@@ -101,6 +101,10 @@ class-day: setup $(S)/dev $(S)/machine ## Hold one whole class day in real brows
 fuzz: setup $(S)/dev ## Look for input that breaks a reader of strangers' bytes: make fuzz SECONDS=20 (for each)
 	@for target in $$($(PY) -m tests.fuzz.targets); do $(PY) -m tests.fuzz.run $$target --seconds $(or $(SECONDS),20) 2> instance/fuzz.log || { cat instance/fuzz.log; exit 1; }; done
 
+.PHONY: soak
+soak: setup $(S)/dev ## Hold a class for ten minutes; the node must end as it began: make soak SOAK_S=600
+	$(PY) -m tests.media.soak --seconds $(or $(SOAK_S),600)
+
 .PHONY: bench-badnet
 bench-badnet: setup $(S)/dev $(S)/machine ## Loss of 2, 5 and 10 %, as seen and heard in Chromium, beside Janus (needs root)
 	@scripts/need.sh janus

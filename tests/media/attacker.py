@@ -53,7 +53,7 @@ def connect(given: argparse.Namespace) -> dict[str, Any]:
     selector, say = selectors.DefaultSelector(), bytes.fromhex(given.say)
     opened, refused, closed, started = 0, 0, 0, time.monotonic()
     said: dict[socket.socket, int] = {}
-    while time.monotonic() - started < given.seconds:
+    while time.monotonic() - started < given.seconds and (said or opened + refused < given.connections):
         for _ in range(50):
             if opened + refused >= given.connections:
                 break

@@ -30,20 +30,24 @@ CHROMIUM_FLAGS = [
 class NodeProcess:
     """One `python -m media` on free ports, with its control port at hand."""
 
-    def __init__(self, data_dir: Path, host: str = "127.0.0.1") -> None:
+    def __init__(self, data_dir: Path, host: str = "127.0.0.1", log: Path | None = None) -> None:
         self.data_dir = data_dir
         self.host = host
+        self.log = log
         self.state_file = data_dir / "node.json"
         self.http = urllib3.PoolManager(retries=False, timeout=5)
         self.start()
 
     def start(self) -> None:
         self.state_file.unlink(missing_ok=True)
+        errors = self.log.open("ab") if self.log else None
         self.process = subprocess.Popen(
             [sys.executable, "-m", "media", "--data-dir", self.data_dir, "--host", self.host, "--port", "0",
              "--state", self.state_file],
-            cwd=ROOT, env={**os.environ, "MEDIA_TOKEN": TOKEN},
+            cwd=ROOT, env={**os.environ, "MEDIA_TOKEN": TOKEN}, stderr=errors,
         )  # fmt: skip
+        if errors is not None:
+            errors.close()
         wait_for(self.state_file.exists, "the node's state file")
         self.state = json.loads(self.state_file.read_text())
 

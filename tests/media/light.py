@@ -70,6 +70,11 @@ class LightPeer:
         lines += f"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\n{ice}a=rtpmap:96 H264/90000\r\n"
         return lines + "a=fmtp:96 packetization-mode=1;profile-level-id=42e01f\r\na=ssrc:21 cname:x\r\n"
 
+    @property
+    def is_up(self) -> bool:
+        """Whether media can flow."""
+        return self.up.is_set() and self.down is None
+
     async def publish(self) -> "LightPeer":
         answer = await asyncio.to_thread(
             self.node.ok, "POST", f"/rooms/{ROOM}/peers/{self.peer}/up", {"sdp": self.offer()}

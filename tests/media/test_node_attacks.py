@@ -25,6 +25,7 @@ GOOD, BAD, WATCHER, BAD_WATCHER = "usr_good", "usr_bad", "bp_watcher", "bp_bad"
 SLOTS = {"stage": f"{GOOD}/camera", "audio-0": f"{GOOD}/mic", "guest": f"{BAD}/camera"}
 ALERT = bytes.fromhex("15fefd000000000000000000020228")  # fatal handshake_failure, in the clear
 LOSS_MAX = 0.02
+QUEUE_MB = 4  # what a viewer that takes nothing may cost: 256 kB of queue, and what Python does not give back
 CAMERA = 21
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -51,8 +52,8 @@ class Attack:
 class Lecture:
     """A node with a lecturer and a viewer who behave, and what they cost."""
 
-    def __init__(self, node: NodeProcess, folder: Path, record: Callable[[str, object], None]) -> None:
-        self.node, self.folder, self._record = node, folder, record
+    def __init__(self, node: NodeProcess, folder: Path, record: Callable[[str, object], None], name: str) -> None:
+        self.node, self.folder, self._record, self._name = node, folder, record, name
         self.frame = 0
 
     async def begin(self) -> "Lecture":
@@ -87,7 +88,7 @@ class Lecture:
         """Keep what was measured: in the report, and on the screen with -s."""
         for name, value in values.items():
             self._record(name, value)
-        print(json.dumps({"attack": self.node.data_dir.name, **values}))
+        print(json.dumps({"attack": self._name, **values}))
 
     @property
     def cpu_s(self) -> float:
@@ -108,9 +109,21 @@ class Lecture:
         self.watcher.close()
 
 
+@pytest.fixture(scope="module")
+def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
+    """One node, which must outlive all the attacks."""
+    process = NodeProcess(tmp_path_factory.mktemp("attacked"))
+    yield process
+    assert process.process.poll() is None, "the node has ended"
+    process.stop()
+
+
 @pytest.fixture
-def lecture(node: NodeProcess, tmp_path: Path, record_property: Any) -> Iterator[Lecture]:
-    yield Lecture(node, tmp_path, record_property)
+def lecture(
+    attacked: NodeProcess, tmp_path: Path, record_property: Any, request: pytest.FixtureRequest
+) -> Iterator[Lecture]:
+    yield Lecture(attacked, tmp_path, record_property, request.node.name)
+    attacked.ok("DELETE", f"/rooms/{ROOM}")
 
 
 def hello() -> bytes:
@@ -138,10 +151,10 @@ def test_joins_succeed_while_strangers_flood_with_hellos(lecture: Lecture) -> No
     async def story() -> tuple[list[float], float, dict[str, Any]]:
         await lecture.begin()
         file = lecture.datagrams("hellos", [first, ALERT, b"\x16" + os.urandom(200), first[:60]])
-        attack = Attack("blast", "--port", lecture.node.media_port, "--file", file, "--sources", 50, "--seconds", 6)
+        attack = Attack("blast", "--port", lecture.node.media_port, "--file", file, "--sources", 50, "--seconds", 3)
         await asyncio.sleep(0.7)
         took = []
-        for i in range(20):
+        for i in range(10):
             started = time.monotonic()
             peer = await LightPeer(lecture.node, f"bp_{i}").watch(["stage", "audio-0"])
             took.append(time.monotonic() - started)
@@ -152,10 +165,8 @@ def test_joins_succeed_while_strangers_flood_with_hellos(lecture: Lecture) -> No
         return took, loss, said
 
     took, loss, said = run(story)
-    lecture.figure(
-        joins=len(took), join_p95_ms=round(sorted(took)[18] * 1000), loss=round(loss, 4), hellos=said["sent"]
-    )
-    assert len(took) == 20 and loss <= LOSS_MAX
+    lecture.figure(joins=len(took), slowest_join_ms=round(max(took) * 1000), loss=round(loss, 4), hellos=said["sent"])
+    assert len(took) == 10 and loss <= LOSS_MAX
 
 
 def test_hellos_and_alerts_from_a_participants_own_address_change_nothing(lecture: Lecture) -> None:
@@ -170,6 +181,7 @@ def test_hellos_and_alerts_from_a_participants_own_address_change_nothing(lectur
         await asyncio.sleep(0.5)
         loss = await lecture.teach(1.8)
         said = await attack.end()
+        await asyncio.sleep(0.3)  # what the kernel still has of it, and the leg's budget
         before = len(lecture.watcher.rtp)
         for i in range(10):
             bad.send_media(CAMERA, i, i * 3600, H264_KEY)
@@ -192,7 +204,7 @@ def test_a_forged_hello_before_the_real_one_costs_at_most_that_join(lecture: Lec
     async def story() -> tuple[int, float]:
         await lecture.begin()
         joined_count = 0
-        for i in range(10):
+        for i in range(3):
             peer = LightPeer(lecture.node, f"bp_{i}")
             start = peer.send
 
@@ -205,7 +217,7 @@ def test_a_forged_hello_before_the_real_one_costs_at_most_that_join(lecture: Lec
 
             peer.send = send  # type: ignore[method-assign]
             try:
-                await asyncio.wait_for(peer.watch(["stage"]), 4)
+                await asyncio.wait_for(peer.watch(["stage"]), 1.5)
                 joined_count += 1
             except TimeoutError:
                 pass
@@ -213,7 +225,7 @@ def test_a_forged_hello_before_the_real_one_costs_at_most_that_join(lecture: Lec
         return joined_count, await lecture.teach(1.0)
 
     count, loss = run(story)
-    lecture.figure(joined_despite_the_forgery=count, of=10, loss=round(loss, 4))
+    lecture.figure(joined_despite_the_forgery=count, of=3, loss=round(loss, 4))
     assert loss <= LOSS_MAX
 
 
@@ -223,9 +235,9 @@ def test_media_sent_to_guessed_addresses_reaches_nobody(lecture: Lecture) -> Non
         plain = [video(5000 + i, H264_KEY) for i in range(50)] + [rtcp.pli(CAMERA), rtcp.nack(CAMERA, [1, 2, 3])]
         file = lecture.datagrams("plain", plain + [os.urandom(1) + os.urandom(300) for _ in range(20)])
         attack = Attack("blast", "--port", lecture.node.media_port, "--file", file, "--sources", 2000, "--rate", 20_000,
-                        "--seconds", 3)  # fmt: skip
+                        "--seconds", 2)  # fmt: skip
         await asyncio.sleep(0.5)
-        loss = await lecture.teach(2.0)
+        loss = await lecture.teach(1.2)
         said = await attack.end()
         injected = sum(p[2:4] >= b"\x13" and H264_KEY in p and p[8:12] != lecture.stage for p in lecture.watcher.rtp)
         lecture.end()
@@ -245,13 +257,13 @@ def test_replayed_and_cut_media_reaches_nobody(lecture: Lecture) -> None:
         before = len(lecture.watcher.rtp)
         worse = once + [p[: 12 + i] for i, p in enumerate(once)] + [p[:-1] + bytes((p[-1] ^ 1,)) for p in once]
         attack = Attack("blast", "--port", lecture.node.media_port, "--file", lecture.datagrams("old", worse),
-                        "--fd", bad.socket.fileno(), "--rate", 20_000, "--seconds", 3, fds=(bad.socket.fileno(),))  # fmt: skip
+                        "--fd", bad.socket.fileno(), "--rate", 20_000, "--seconds", 2, fds=(bad.socket.fileno(),))  # fmt: skip
         cpu = lecture.cpu_s
         await asyncio.sleep(0.5)
-        loss = await lecture.teach(2.0)
+        loss = await lecture.teach(1.2)
         said = await attack.end()
         cpu = lecture.cpu_s - cpu
-        injected = len(lecture.watcher.rtp) - before - 2 * 50
+        injected = len(lecture.watcher.rtp) - before - 2 * 30
         bad.close()
         lecture.end()
         return loss, said, injected, cpu
@@ -274,12 +286,12 @@ def test_a_flood_of_feedback_is_not_answered_in_kind(lecture: Lecture) -> None:
         newest = max(int.from_bytes(p[2:4], "big") for p in bad.rtp)
         ssrc = int.from_bytes(lecture.stage, "big")
         nack = struct.pack("!BBHLL", 0x81, 205, 292, 1, ssrc) + struct.pack("!HH", (newest - 16) & 0xFFFF, 0xFFFF) * 290
-        flood = [bad.dtls.outbound.protect_rtcp(one) for _ in range(2000) for one in (nack, rtcp.pli(ssrc))]
+        flood = [bad.dtls.outbound.protect_rtcp(one) for _ in range(1000) for one in (nack, rtcp.pli(ssrc))]
         sent_before, plis_before = len(bad.rtp), len(lecture.good.rtcp)
         attack = Attack("blast", "--port", lecture.node.media_port, "--file", lecture.datagrams("flood", flood), "--once",
                         "--fd", bad.socket.fileno(), "--rate", 1000, "--seconds", 5, fds=(bad.socket.fileno(),))  # fmt: skip
         await asyncio.sleep(0.5)
-        loss = await lecture.teach(3.0)
+        loss = await lecture.teach(1.5)
         said = await attack.end()
         await asyncio.sleep(0.3)
         answered = sum(map(len, bad.rtp[sent_before:])) / sum(map(len, flood))
@@ -307,7 +319,7 @@ def test_a_burst_of_one_publisher_at_line_rate_leaves_the_others_alone(lecture: 
         many = [bad.dtls.outbound.protect(video(1 + i, b"\x61" + bytes(1000))) for i in range(60_000)]
         attack = Attack("blast", "--port", lecture.node.media_port, "--file", lecture.datagrams("burst", many), "--once",
                         "--fd", bad.socket.fileno(), "--seconds", 4, fds=(bad.socket.fileno(),))  # fmt: skip
-        loss = await lecture.teach(3.0)
+        loss = await lecture.teach(1.5)
         said = await attack.end()
         after = await lecture.teach(1.0)
         bad.close()
@@ -325,10 +337,10 @@ def test_checks_with_a_known_name_and_a_wrong_password_cost_little(lecture: Lect
         await lecture.begin()
         forged = [lecture.good.check(pwd="wrong" * 5) for _ in range(100)]
         attack = Attack("blast", "--port", lecture.node.media_port, "--file", lecture.datagrams("forged", forged),
-                        "--sources", hosts, "--hosts", 1, "--rate", 20_000, "--seconds", 3)  # fmt: skip
+                        "--sources", hosts, "--hosts", 1, "--rate", 20_000, "--seconds", 2)  # fmt: skip
         cpu = lecture.cpu_s
         await asyncio.sleep(0.5)
-        loss = await lecture.teach(2.0)
+        loss = await lecture.teach(1.2)
         said = await attack.end()
         cpu = lecture.cpu_s - cpu
         lecture.end()
@@ -353,17 +365,17 @@ def test_ten_thousand_connections_of_strangers_do_not_shut_the_door(lecture: Lec
         fds, rss = lecture.fds, lecture.rss_mb
         attack = Attack("connect", "--port", lecture.node.media_port, "--connections", count, "--hosts", 100,
                         "--say", say or "", "--step", step, "--seconds", FIRST_CHECK_S + 7)  # fmt: skip
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(0.5)
         started = time.monotonic()
         peer = await LightPeer(lecture.node, "bp_tcp", tcp=True).watch(["stage", "audio-0"])
         took = time.monotonic() - started
-        loss = await lecture.teach(3.0)
+        loss = await lecture.teach(1.2)
         heard = len(peer.rtp)
         peer.close()
         said = await attack.end()
         await asyncio.sleep(0.5)
         left, grown = lecture.fds - fds, lecture.rss_mb - rss
-        assert heard > 100
+        assert heard >= 50
         lecture.end()
         return loss, took, said, left, grown
 
@@ -380,11 +392,11 @@ def test_a_tcp_viewer_that_stops_reading_costs_a_bounded_queue(lecture: Lecture)
         asyncio.get_running_loop().remove_reader(slow.socket)
         rss = lecture.rss_mb
         heavy = await LightPeer(lecture.node, BAD).publish()
-        loss = asyncio.create_task(lecture.teach(12.0))
-        for i in range(4000):  # 2.7 Mbit/s
+        loss = asyncio.create_task(lecture.teach(4.5))
+        for i in range(6000):  # 6.6 MB, which an unbounded queue would keep
             heavy.send_media(CAMERA, i, i // 8 * 3600, H264_KEY if i == 0 else b"\x61" + bytes(1100))
-            if i % 4 == 0:
-                await asyncio.sleep(0.012)
+            if i % 8 == 0:
+                await asyncio.sleep(0.005)
         lost = await loss
         grown = lecture.rss_mb - rss
         asyncio.get_running_loop().add_reader(slow.socket, slow._read)
@@ -395,7 +407,7 @@ def test_a_tcp_viewer_that_stops_reading_costs_a_bounded_queue(lecture: Lecture)
 
     loss, grown = run(story)
     lecture.figure(loss=round(loss, 4), rss_growth_mb=round(grown, 1))
-    assert grown <= 20 and loss <= LOSS_MAX
+    assert grown <= QUEUE_MB and loss <= LOSS_MAX
 
 
 @pytest.mark.parametrize("tcp", [False, True], ids=["udp", "tcp"])
@@ -409,11 +421,11 @@ def test_a_viewer_that_is_stopped_costs_no_memory(lecture: Lecture, tcp: bool) -
         heavy = await LightPeer(lecture.node, BAD).publish()
         rss = lecture.rss_mb
         viewer.process.send_signal(signal.SIGSTOP)
-        loss = asyncio.create_task(lecture.teach(12.0))
-        for i in range(4000):
+        loss = asyncio.create_task(lecture.teach(4.5))
+        for i in range(6000):  # 6.6 MB, which an unbounded queue would keep
             heavy.send_media(CAMERA, i, i // 8 * 3600, H264_KEY if i == 0 else b"\x61" + bytes(1100))
-            if i % 4 == 0:
-                await asyncio.sleep(0.012)
+            if i % 8 == 0:
+                await asyncio.sleep(0.005)
         lost = await loss
         grown = lecture.rss_mb - rss
         viewer.process.kill()
@@ -424,7 +436,7 @@ def test_a_viewer_that_is_stopped_costs_no_memory(lecture: Lecture, tcp: bool) -
 
     loss, grown = run(story)
     lecture.figure(loss=round(loss, 4), rss_growth_mb=round(grown, 1))
-    assert grown <= 20 and loss <= LOSS_MAX
+    assert grown <= QUEUE_MB and loss <= LOSS_MAX
 
 
 def test_a_leg_that_breaks_off_without_a_goodbye_is_freed_by_itself(lecture: Lecture) -> None:
