@@ -6,9 +6,9 @@ cannot be reached is `Unavailable`: the caller tries again later, nobody waits f
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import urllib3
 from pydantic import BaseModel, ValidationError
@@ -21,9 +21,12 @@ from media.control import (
     DownOffer,
     DownRequest,
     Health,
+    IceRestart,
+    IceRestarted,
     NodeEvent,
     RoomPlan,
     RoomStatus,
+    Sizes,
     UpAnswer,
     UpOffer,
 )
@@ -116,6 +119,17 @@ class MediaClient:
         leg: from that offer.  Raises Conflict if a newer leg has taken its place.
         """
         self._call("PUT", f"/rooms/{room}/peers/{peer}/down", DownAnswer(leg=leg, sdp=sdp))
+
+    def restart_ice(self, room: str, peer: str, leg: Literal["up", "down"], ufrag: str | None) -> IceRestarted:
+        """Give a leg fresh ICE names.  ufrag: the peer's own, if known.  Raises NotFound for a leg that is gone."""
+        return self._ask("PATCH", f"/rooms/{room}/peers/{peer}/{leg}", IceRestart(ufrag=ufrag), IceRestarted)
+
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """Tell how much a page can use.
+
+        heights: slot -> pixels, 0: it shows nothing.  Raises NotFound for a peer without a receiving leg.
+        """
+        self._call("PUT", f"/rooms/{room}/peers/{peer}/sizes", Sizes(heights=dict(heights)))
 
     def delete_peer(self, room: str, peer: str) -> None:
         """Drop both legs of a peer; one that is not there is fine."""

@@ -7,9 +7,9 @@ request never waits for the node, the newest plan of a room wins and is put unti
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from core.errors import N_, AppError, Invalid, NotFound, Unavailable
 from media.client import NodeLost, Stream
@@ -19,6 +19,7 @@ from media.control import (
     TILES,
     DownOffer,
     Hello,
+    IceRestarted,
     NodeEvent,
     PeerDown,
     Quality,
@@ -103,6 +104,14 @@ class Node(Protocol):
 
     def down_answer(self, room: str, peer: str, leg: str, sdp: str) -> None:
         """See MediaClient.down_answer."""
+        ...
+
+    def restart_ice(self, room: str, peer: str, leg: Literal["up", "down"], ufrag: str | None) -> IceRestarted:
+        """See MediaClient.restart_ice."""
+        ...
+
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """See MediaClient.resize."""
         ...
 
     def delete_peer(self, room: str, peer: str) -> None:
@@ -237,6 +246,16 @@ class MediaBridge:
         if not is_session_description(sdp):
             raise Invalid("media.invalid", N_("The media node cannot use this media description."))
         self._node.down_answer(lecture, participant, leg, sdp)
+
+    def restart_ice(
+        self, lecture: str, participant: str, leg: Literal["up", "down"], ufrag: str | None
+    ) -> IceRestarted:
+        """Give a leg fresh ICE names.  Raises NotFound for a leg that is gone, Unavailable."""
+        return self._node.restart_ice(lecture, participant, leg, ufrag)
+
+    def resize(self, lecture: str, participant: str, heights: Mapping[str, int]) -> None:
+        """Hand over how many pixels of height a page can use of each slot.  Raises NotFound, Unavailable."""
+        self._node.resize(lecture, participant, heights)
 
     def _with_room(self, lecture: str, ask: Callable[[], Any]) -> Any:
         self._ready(lecture)

@@ -14,14 +14,14 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from core.errors import N_, AppError, NotFound, Unavailable
 from media.client import Going, MediaClient, NodeAddress, NodeGone, NodeLost, Pause, Stream
-from media.control import DownOffer, Health, Hello, NodeEvent, RoomPlan, RoomStatus
+from media.control import DownOffer, Health, Hello, IceRestarted, NodeEvent, RoomPlan, RoomStatus
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,14 @@ class MediaPool:
     def down_answer(self, room: str, peer: str, leg: str, sdp: str) -> None:
         """See MediaClient.down_answer."""
         self._ask(self._of(room), lambda client: client.down_answer(room, peer, leg, sdp))
+
+    def restart_ice(self, room: str, peer: str, leg: Literal["up", "down"], ufrag: str | None) -> IceRestarted:
+        """See MediaClient.restart_ice."""
+        return self._ask(self._of(room), lambda client: client.restart_ice(room, peer, leg, ufrag))
+
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """See MediaClient.resize."""
+        self._ask(self._of(room), lambda client: client.resize(room, peer, heights))
 
     def delete_peer(self, room: str, peer: str) -> None:
         """See MediaClient.delete_peer."""

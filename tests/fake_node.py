@@ -23,6 +23,7 @@ class FakeNode:
         self.puts: list[tuple[str, int]] = []
         self.readers: set[asyncio.Queue[control.Message]] = set()
         self.silent = False
+        self.sizes: list[tuple[str, str, dict[str, int]]] = []
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self.check])
@@ -32,6 +33,8 @@ class FakeNode:
             web.put("/rooms/{room}", self.put), web.delete("/rooms/{room}", self.delete),
             web.post("/rooms/{room}/peers/{peer}/up", self.up), web.post("/rooms/{room}/peers/{peer}/down", self.down),
             web.put("/rooms/{room}/peers/{peer}/down", self.down_answer),
+            web.patch("/rooms/{room}/peers/{peer}/{leg:up|down}", self.restart),
+            web.put("/rooms/{room}/peers/{peer}/sizes", self.put_sizes), web.get("/sizes", self.list_sizes),
             web.delete("/rooms/{room}/peers/{peer}", self.nothing), web.post("/fall-silent", self.fall_silent),
             web.post("/say", self.say_event),
         ])  # fmt: skip
@@ -106,6 +109,22 @@ class FakeNode:
     async def down_answer(self, request: web.Request) -> web.Response:
         answer = control.DownAnswer.model_validate_json(await request.read())
         return web.Response(status=204) if answer.leg == "leg_1" else refuse(409, "leg.old")
+
+    async def restart(self, request: web.Request) -> web.Response:
+        if request.match_info["room"] not in self.plans:
+            return refuse(404, "leg.unknown")
+        wanted = control.IceRestart.model_validate_json(await request.read())
+        return say(control.IceRestarted(ufrag=f"after-{wanted.ufrag}", pwd="p" * 32))
+
+    async def put_sizes(self, request: web.Request) -> web.Response:
+        if request.match_info["room"] not in self.plans:
+            return refuse(404, "leg.unknown")
+        wanted = control.Sizes.model_validate_json(await request.read())
+        self.sizes.append((request.match_info["room"], request.match_info["peer"], wanted.heights))
+        return web.Response(status=204)
+
+    async def list_sizes(self, request: web.Request) -> web.Response:
+        return web.json_response(self.sizes)
 
     async def nothing(self, request: web.Request) -> web.Response:
         return web.Response(status=204)
