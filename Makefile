@@ -54,7 +54,7 @@ $(S)/dev: requirements-dev.txt $(S)/python
 	@touch $@
 
 $(S)/machine: scripts/need.sh | $(S)
-	scripts/need.sh chromium postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
+	scripts/need.sh chromium firefox-esr coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core
 	@touch $@
 
 # ---- the product --------------------------------------------------------------------------
@@ -84,7 +84,7 @@ check: setup $(S)/dev ## Formatting, lint, types (Python and JavaScript), layers
 	$(PY) -m signaling.protocol_doc --check
 
 .PHONY: test
-test: setup $(S)/dev $(S)/machine ## Run every test, with Chromium and PostgreSQL from Debian
+test: setup $(S)/dev $(S)/machine ## Run every test, with Chromium, Firefox and PostgreSQL from Debian
 	node --test tests/js/
 	scripts/with_postgres.sh $(PY) -m pytest $(PYTEST)
 
@@ -105,6 +105,10 @@ bench-badnet: setup $(S)/dev $(S)/machine ## Loss of 2, 5 and 10 %, as seen and 
 .PHONY: bench-ladder
 bench-ladder: setup $(S)/dev $(S)/machine ## A line that falls to 64 kbit/s, is cut and comes back (needs root)
 	$(PY) -m bench.badnet.ladder
+
+.PHONY: bench-switch
+bench-switch: setup $(S)/dev $(S)/machine ## Pass a slot to and fro 40 times, seen by Chromium and 60 light viewers
+	$(PY) -m bench.switch
 
 # ---- generated files ----------------------------------------------------------------------
 

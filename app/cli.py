@@ -6,7 +6,9 @@ from collections.abc import Callable, Sequence
 
 from app import schema
 from app.demo import load_demo, print_logins
+from app.keys import turn_secret
 from app.services import Services, build
+from app.turn import Relay, render
 from core.clock import SystemClock
 from core.config import from_environment
 from core.journal import Fault
@@ -34,6 +36,15 @@ def main(arguments: Sequence[str]) -> int:
     write.add_argument("revision", help="its number, such as 0002")
     write.add_argument("message", help="what it does")
     write.set_defaults(run=migration)
+
+    relay = commands.add_parser("turn-config", help="print coturn's configuration (deploy/coturn/turnserver.conf)")
+    relay.add_argument("--realm", required=True, help="the relay's name in TURN_URLS")
+    relay.add_argument("--listen", required=True, action="append", help="the relay's own address; may be repeated")
+    relay.add_argument("--peer", action="append", help="a media node's address; MEDIA_ANNOUNCE when left out")
+    relay.add_argument("--cert", required=True, help="PEM file with the certificate chain")
+    relay.add_argument("--key", required=True, help="PEM file with its key")
+    relay.add_argument("--port", type=int, default=443)
+    relay.set_defaults(run=turn_config)
 
     given = parser.parse_args(arguments)
     run: Callable[[Services, argparse.Namespace], int] = given.run
@@ -75,6 +86,25 @@ def verify_journal(services: Services, given: argparse.Namespace) -> int:
 def _empty(services: Services, lecture: str) -> Fault | None:
     """Return a fault for a lecture that was named but has no journal: all its rows may be gone."""
     return None if services.journal.head(lecture)[0] else Fault(lecture, 1, "is missing, as are all others")
+
+
+def turn_config(services: Services, given: argparse.Namespace) -> int:
+    """Print the relay's configuration, with its secret: keep the file readable for coturn only."""
+    announced = [address for address in services.config.media_announce if address != "auto"]
+    relay = Relay(
+        realm=given.realm,
+        listen=tuple(given.listen),
+        peers=tuple(given.peer or announced),
+        cert=given.cert,
+        key=given.key,
+        port=given.port,
+    )
+    try:
+        print(render(relay, turn_secret(services.config)), end="")
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 def migration(services: Services, given: argparse.Namespace) -> int:

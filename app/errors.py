@@ -16,12 +16,16 @@ log = logging.getLogger(__name__)
 
 TITLES = {
     400: N_("The request cannot be read"),
+    401: N_("Not allowed"),
     403: N_("Not allowed"),
     404: N_("Not found"),
     405: N_("The request cannot be read"),
     409: N_("Not possible now"),
+    412: N_("Not possible now"),
     413: N_("Too large"),
+    415: N_("The request cannot be read"),
     422: N_("Please check what you entered"),
+    428: N_("The request cannot be read"),
     429: N_("Too many attempts"),
     500: N_("Something went wrong"),
     503: N_("Not available now"),
@@ -80,7 +84,7 @@ def on_unexpected(error: Exception) -> ResponseReturnValue:
 
 
 def _wants_json() -> bool:
-    if request.path.startswith("/api/") or request.is_json:
+    if request.path.startswith(("/api/", "/whip/", "/whep/")) or request.is_json:
         return True
     best = request.accept_mimetypes.best_match(["text/html", "application/json"])
     return best == "application/json" and not request.accept_mimetypes.accept_html

@@ -10,6 +10,7 @@ from core.config import Config
 from core.errors import N_, NotAllowed
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+BEARER_ONLY = ("/whip/", "/whep/")  # no cookie counts there, so no other site can use one
 FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data", "text/plain")
 PERMISSIONS = (
     "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), screen-wake-lock=(self), "
@@ -44,7 +45,7 @@ def refuse_strangers() -> None:
     Raises NotAllowed; flask_wtf's CSRFError for a form without its token.
     Source: OWASP ASVS 5.0 section 3.5.
     """
-    if request.method in SAFE_METHODS:
+    if request.method in SAFE_METHODS or request.path.startswith(BEARER_ONLY):
         return
     origin = request.headers.get("Origin")
     own = {request.host, *current_app.extensions["own_origins"]}

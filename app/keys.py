@@ -1,4 +1,4 @@
-"""The secret that signs cookies and tokens: given, or made once and kept beside the data."""
+"""The installation's secrets: given, or made once with the system's randomness and kept beside the data."""
 
 import os
 import secrets
@@ -9,16 +9,24 @@ LENGTH_MIN = 32  # characters
 
 
 def secret_key(config: Config) -> str:
-    """Return the installation's secret.
+    """Return the secret that signs cookies and tokens; a kept one is readable for the owner only.
 
-    Made with the system's randomness at the first start and kept readable for the owner only.
     Raises ValueError when a configured one is too short to protect anything.
     """
     if config.secret_key:
         if len(config.secret_key) < LENGTH_MIN:
             raise ValueError(f"SECRET_KEY must have at least {LENGTH_MIN} characters")
         return config.secret_key
-    path = config.data_dir / "secret_key"
+    return _kept(config, "secret_key")
+
+
+def turn_secret(config: Config) -> str:
+    """Return the secret shared with the relay: configured, or kept as `turn_secret` beside the data."""
+    return config.turn_secret or _kept(config, "turn_secret")
+
+
+def _kept(config: Config, name: str) -> str:
+    path = config.data_dir / name
     config.data_dir.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -4,6 +4,7 @@ Features never call each other. They publish events on the bus after the journal
 follows from an event in another feature is one line here.
 
     RoomChanged       an entry is in a lecture's journal
+    StreamRevoked     an encoder's or a player's token is worthless
     BallotsChanged    a poll's ballot box has more in it
     LectureCancelled  a planned lecture will not take place
 """
@@ -17,6 +18,7 @@ from flask import Flask
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
+from app.keys import turn_secret
 from app.node_pool import NodePool
 from app.services import Services
 from app.ticker import Ticker
@@ -25,14 +27,17 @@ from attendance.service import BallotsChanged
 from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
-from schedules.events import LectureCancelled
+from schedules.events import LectureCancelled, StreamRevoked
 from schedules.service import ScheduleService
+from signaling import whip
 from signaling.broadcast import Broadcast
 from signaling.connections import Member
 from signaling.edge import Edge, register, socket_options
 from signaling.handlers import Parts
 from signaling.media_bridge import Background, MediaBridge
 from signaling.signals import Signals
+from signaling.streams import Streams
+from signaling.turn import Turn
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,19 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     socketio = SocketIO(app, **socket_options(services.config))
     words = partial(words_for, services)
     broadcast = Broadcast(socketio, words)
+    turn = turn_of(services)
 
     def members() -> list[Member]:
         return edge.connections.members()
 
     signals = Signals(members, broadcast.signals)
     bridge = _bridge(services, socketio, node, broadcast, signals)
-    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock)
+    parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock, turn)
     ticker = Ticker(services)
 
+    streams = Streams(services.schedules.streams, services.rooms, bridge)
+    bridge.watcher = streams
+    whip.init_app(app, streams, turn)
     edge = register(socketio, parts, broadcast, gettext)
 
     # the one question that a feature asks another inside its own decision: a closing poll's last count
@@ -85,6 +94,8 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     on(RoomChanged, services.attendance.room_changed)  # presence is projected, a closed poll's box sealed
     on(RoomChanged, partial(keep_status, services.schedules))  # the timetable shows what is on
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
+    on(RoomChanged, streams.room_changed)  # a class that is over ends its streams
+    on(StreamRevoked, lambda event: streams.revoked(event.token))  # what runs on it ends at once
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
     app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, services)
@@ -99,6 +110,13 @@ def _bridge(
         return MediaBridge(MediaClient(lambda: None), services.rooms, idle, broadcast.media_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
     return MediaBridge(node.media, services.rooms, background, broadcast.media_reset, signals.node_event)
+
+
+def turn_of(services: Services) -> Turn:
+    """Return who gives credentials for the relay; an installation without one needs no secret."""
+    config = services.config
+    secret = turn_secret(config) if config.turn_urls else ""
+    return Turn(config.turn_urls, secret, config.turn_ttl_s, services.clock)
 
 
 def pause_of(socketio: SocketIO) -> Callable[[float], Any]:

@@ -30,6 +30,9 @@ class Config:
     media_port: int = 5004  # UDP and TCP, of the first media process; the others have the numbers after it
     control_port: int = 0  # loopback, counted up in the same way; 0: any free port
     media_processes: int = 0  # 0: one less than this machine has cores
+    turn_urls: tuple[str, ...] = ()  # such as turns:turn.example.vn:443?transport=tcp; none: no relay
+    turn_secret: str = ""  # shared with coturn; empty: made once and kept in data_dir
+    turn_ttl_s: int = 600  # an allocation must begin within this; it then lives as long as its leg
     lobby_minutes: int = 15  # the lobby opens this long before a lecture's start
     grace_s: float = 8.0  # a lost connection counts as gone only after this long
     testing: bool = False
@@ -105,6 +108,9 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MEDIA_PORT": ("media_port", int),
     "MEDIA_CONTROL_PORT": ("control_port", int),
     "MEDIA_PROCESSES": ("media_processes", _count),
+    "TURN_URLS": ("turn_urls", lambda v: tuple(v.replace(",", " ").split())),
+    "TURN_SECRET": ("turn_secret", str),
+    "TURN_TTL_S": ("turn_ttl_s", int),
     "LOBBY_MINUTES": ("lobby_minutes", int),
     "GRACE_S": ("grace_s", float),
 }

@@ -24,6 +24,8 @@ from media.control import (
     IceRestart,
     IceRestarted,
     NodeEvent,
+    PlayAnswer,
+    PlayOffer,
     RoomPlan,
     RoomStatus,
     Sizes,
@@ -40,6 +42,7 @@ MAX_LINE = 1_000_000  # characters of one event; anything longer is not our node
 
 AWAY = N_("The media node cannot be reached at the moment.")
 
+Leg = Literal["up", "down", "play"]
 Going = Callable[[], bool]
 Pause = Callable[[float], object]  # seconds
 Reply = TypeVar("Reply", bound=BaseModel)
@@ -120,16 +123,24 @@ class MediaClient:
         """
         self._call("PUT", f"/rooms/{room}/peers/{peer}/down", DownAnswer(leg=leg, sdp=sdp))
 
-    def restart_ice(self, room: str, peer: str, leg: Literal["up", "down"], ufrag: str | None) -> IceRestarted:
-        """Give a leg fresh ICE names.  ufrag: the peer's own, if known.  Raises NotFound for a leg that is gone."""
-        return self._ask("PATCH", f"/rooms/{room}/peers/{peer}/{leg}", IceRestart(ufrag=ufrag), IceRestarted)
-
     def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
         """Tell how much a page can use.
 
         heights: slot -> pixels, 0: it shows nothing.  Raises NotFound for a peer without a receiving leg.
         """
         self._call("PUT", f"/rooms/{room}/peers/{peer}/sizes", Sizes(heights=dict(heights)))
+
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """Hand over a player's offer.  Returns the node's answer.  Raises Invalid, NotFound."""
+        return self._ask("POST", f"/rooms/{room}/peers/{peer}/play", PlayOffer(sdp=sdp), PlayAnswer).sdp
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
+        """Give a leg fresh ICE names.  ufrag: the peer's own, if known.  Raises NotFound for a leg that is gone."""
+        return self._ask("PATCH", f"/rooms/{room}/peers/{peer}/{leg}", IceRestart(ufrag=ufrag), IceRestarted)
+
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """Drop one leg of a peer; one that is not there is fine."""
+        self._forget(f"/rooms/{room}/peers/{peer}/{leg}")
 
     def delete_peer(self, room: str, peer: str) -> None:
         """Drop both legs of a peer; one that is not there is fine."""

@@ -7,9 +7,11 @@ HTTP/JSON on loopback with a bearer token:
 - `POST /rooms/{room}/peers/{peer}/up` UpOffer -> UpAnswer
 - `POST /rooms/{room}/peers/{peer}/down` DownRequest -> DownOffer
 - `PUT /rooms/{room}/peers/{peer}/down` DownAnswer -> 204
-- `PATCH /rooms/{room}/peers/{peer}/up|down` IceRestart -> IceRestarted
+- `POST /rooms/{room}/peers/{peer}/play` PlayOffer -> PlayAnswer
+- `PATCH /rooms/{room}/peers/{peer}/up|down|play` IceRestart -> IceRestarted
 - `PUT /rooms/{room}/peers/{peer}/sizes` Sizes -> 204
 - `DELETE /rooms/{room}/peers/{peer}` -> 204
+- `DELETE /rooms/{room}/peers/{peer}/up|down|play` -> 204
 - `GET /events` NDJSON, one NodeEvent a line, a Heartbeat at least every 2 s
 - `GET /metrics` Prometheus text, `GET /healthz` Health
 
@@ -92,6 +94,18 @@ class DownAnswer(Message):
     sdp: Sdp
 
 
+class PlayOffer(Message):
+    """A player's offer (WHEP): it receives one audio and one video, the program of the room."""
+
+    sdp: Sdp
+
+
+class PlayAnswer(Message):
+    """The node's answer."""
+
+    sdp: str
+
+
 class IceRestart(Message):
     """The peer's network changed: both sides take fresh ICE names, DTLS and subscriptions stay."""
 
@@ -146,7 +160,7 @@ class PeerUp(Message):
     type: Literal["peer.up"] = "peer.up"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
 
 
 class PeerDown(Message):
@@ -155,7 +169,7 @@ class PeerDown(Message):
     type: Literal["peer.down"] = "peer.down"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
     reason: str
 
 
@@ -211,7 +225,7 @@ class Quality(Message):
     type: Literal["quality"] = "quality"
     room: str
     peer: str
-    leg: Literal["up", "down"]
+    leg: Literal["up", "down", "play"]
     loss: float  # share of packets, 0-1, before repair
     rtt_ms: int | None  # None: not measured yet
     jitter_ms: int

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Literal
 
 from core.errors import N_, Conflict
 from core.ids import new_id
@@ -25,6 +26,8 @@ RESENT_KEPT = 512
 
 class DownLeg:
     """What one participant sees."""
+
+    kind: Literal["down", "play"] = "down"
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class DownLeg:
         self._train = Train()
         self._consent_at = 0.0  # the last check before the viewer fell silent
         self._padding_type = 0  # payload type of the repair stream that padding goes on, 0: none
+        self.bandwidth.can_measure = False  # unless its answer says otherwise
         self._answered = False
 
     # ---- coming and going ----
@@ -85,6 +89,12 @@ class DownLeg:
         self._padding_type = repairs[0] if repairs and reports else 0
         self.bandwidth.can_measure = bool(self._padding_type)
         self.transport.remote(description.ufrag, description.fingerprint, server=description.setup != "passive")
+
+    def arrange(self, now: float) -> None:
+        """Show on each line of this leg's own the layer that fits; the shared ones are the room's.  now: seconds."""
+        for view in self.views:
+            if view.line is not view.slot:
+                view.arrange(self._publication(view.slot), now)
 
     def start(self) -> None:
         """Bring a leg that just came up into the picture: lines, key frames and clocks of all its slots."""

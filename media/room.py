@@ -17,6 +17,7 @@ from media.slots import Slot, Switched
 from media.sources import Publication, Source
 from media.transport import Port
 from media.views import TILE_HEIGHT
+from media.whep import PlayerLeg
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Room:
         self._folder = folder
         self._emit = emit
         self._publications: dict[str, Publication] = {}
+        self._heard: set[str] = set()  # who speaks now
 
     # ---- plan ----
 
@@ -85,9 +87,7 @@ class Room:
             if switched:
                 self._switched(switched)
         for leg in self.downs.values():
-            for view in leg.views:
-                if view.line is not view.slot:
-                    view.arrange(self.publication(view.slot), now)
+            leg.arrange(now)
 
     async def _record(self) -> None:
         if self.plan.recording and self.recording is None:
@@ -140,6 +140,23 @@ class Room:
         self.downs[peer] = leg
         return leg
 
+    def play(self, peer: str, offer: str) -> str:
+        """Take a player's offer; a new one replaces the old.  Returns the SDP answer.  Raises Invalid."""
+        leg = PlayerLeg(self._port, peer, offer, self._down_state, self._program)
+        self.drop_down(peer, "replaced")
+        self.downs[peer] = leg
+        return leg.answer
+
+    def _program(self, kind: str) -> list[Publication]:
+        """Return what the program may show or sound, the first one first: who has the floor, then the stage.
+
+        Of two open microphones the one that is spoken into comes first; between questions and answers
+        the player hears both.
+        """
+        names = ("audio-1", "audio-0") if kind == "audio" else PROGRAM
+        found = [p for name in names if (p := self.publication(self.slots[name])) is not None]
+        return sorted(found, key=lambda p: p.name.partition("/")[0] not in self._heard) if kind == "audio" else found
+
     def answered(self, peer: str, leg: str, answer: str) -> None:
         """Take the answer to a receiving leg's offer.  Raises NotFound, Conflict or Invalid."""
         found = self.downs.get(peer)
@@ -148,11 +165,18 @@ class Room:
         found.answered(leg, answer)
 
     def restart(self, peer: str, which: str, ufrag: str | None) -> IceLite:
-        """Give a leg fresh ICE names.  which: up or down.  Raises NotFound `leg.unknown`."""
+        """Give a leg fresh ICE names.  which: up, down or play.  Raises NotFound `leg.unknown`."""
         leg: UpLeg | DownLeg | None = (self.ups if which == "up" else self.downs).get(peer)
         if leg is None:
             raise NotFound("leg.unknown", N_("This connection is gone. Please reconnect."))
         return leg.transport.restart(ufrag)
+
+    def drop_leg(self, peer: str, which: str, reason: str) -> None:
+        """Close one leg of a peer.  which: up, down or play."""
+        if which == "up":
+            self.drop_up(peer, reason)
+        elif peer in self.downs and self.downs[peer].kind == which:
+            self.drop_down(peer, reason)
 
     def drop(self, peer: str, reason: str) -> None:
         """Close both legs of a peer."""
@@ -165,6 +189,7 @@ class Room:
         if leg is None:
             return
         leg.close()
+        self._heard.discard(peer)
         for source in leg.sources.values():
             self._stop(source)
         self._emit(control.PeerDown(room=self.id, peer=peer, leg="up", reason=reason))
@@ -175,7 +200,7 @@ class Room:
         if leg is None:
             return
         leg.close()
-        self._emit(control.PeerDown(room=self.id, peer=peer, leg="down", reason=reason))
+        self._emit(control.PeerDown(room=self.id, peer=peer, leg=leg.kind, reason=reason))
 
     def _up_state(self, leg: UpLeg, reason: str | None) -> None:
         if reason is None:
@@ -189,7 +214,7 @@ class Room:
                 self.drop_down(leg.peer, reason)
             return
         leg.start()
-        self._emit(control.PeerUp(room=self.id, peer=leg.peer, leg="down"))
+        self._emit(control.PeerUp(room=self.id, peer=leg.peer, leg=leg.kind))
 
     def resize(self, peer: str, heights: dict[str, int]) -> None:
         """Take a page's wishes for the sizes of its pictures.  Raises NotFound `leg.unknown`."""
@@ -233,8 +258,13 @@ class Room:
             self._port.tally.delays.observe(time.perf_counter() - self._port.read_at)
 
     def _speaking(self, peer: str, changed: bool | None) -> None:
-        if changed is not None:
-            self._emit(control.Speaking(room=self.id, peer=peer, speaking=changed))
+        if changed is None:
+            return
+        self._emit(control.Speaking(room=self.id, peer=peer, speaking=changed))
+        self._heard.add(peer) if changed else self._heard.discard(peer)
+        for leg in self.downs.values():
+            if leg.kind == "play":
+                leg.arrange(time.time())
 
     def _switched(self, switched: Switched) -> None:
         line, source = switched.slot, switched.source
@@ -356,7 +386,7 @@ def _down_quality(room: str, leg: DownLeg) -> control.Quality:
     return control.Quality(
         room=room,
         peer=leg.peer,
-        leg="down",
+        leg=leg.kind,
         loss=round(leg.loss, 3),
         rtt_ms=round(trip * 1000) if trip is not None else None,
         jitter_ms=round(leg.jitter_s * 1000),

@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from core.errors import N_, Invalid
-from media.slots import ABS_SEND_TIME_ID, TRANSPORT_CC_ID, Slot
+from media.slots import ABS_SEND_TIME_ID, PAYLOAD_TYPES, RTX_TYPES, TRANSPORT_CC_ID, Slot
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 RID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
@@ -321,3 +321,74 @@ def _candidates(ours: Credentials) -> list[str]:
         out.append(f"a=candidate:{2 * i + 1} 1 udp {UDP_PRIORITY - lower} {ip} {port} typ host")
         out.append(f"a=candidate:{2 * i + 2} 1 tcp {TCP_PRIORITY - lower} {ip} {port} typ host tcptype passive")
     return [*out, "a=end-of-candidates"]
+
+
+# ---- players (WHEP) ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlayLine:
+    """One m-line of a player's offer that we send on."""
+
+    section: Section
+    codecs: tuple[Codec, ...]  # the player's payload types
+    ssrc: int  # ssrc + 1 is its RTX
+
+
+def directions(text: str) -> list[str]:
+    """Return the direction of each m-line of an SDP, `sendrecv` where it says none.  Source: RFC 8866 section 6.7."""
+    known = {"a=sendrecv", "a=recvonly", "a=sendonly", "a=inactive"}
+    head, *parts = ("\n" + text.replace("\r", "")).split("\nm=")
+    default = next((line[2:] for line in head.split("\n") if line.strip() in known), "sendrecv")
+    return [next((line.strip()[2:] for line in part.split("\n") if line.strip() in known), default) for part in parts]
+
+
+def numbers(line: PlayLine) -> list[tuple[int, int]]:
+    """Return (our payload type, the player's) for each codec of a line and its retransmissions."""
+    found = []
+    for codec in line.codecs:
+        ours = PAYLOAD_TYPES[codec.name]
+        found.append((ours, codec.payload_type))
+        if codec.rtx is not None and ours in RTX_TYPES:
+            found.append((RTX_TYPES[ours], codec.rtx))
+    return found
+
+
+def answer_play(offer: Description, lines: list[PlayLine], ours: Credentials) -> str:
+    """Write the answer to a player's offer: its own payload types and extension ids, the m-lines in its order."""
+    by_mid = {line.section.mid: line for line in lines}
+    out = _head(list(by_mid))
+    first, setup = True, "active" if offer.setup == "passive" else "passive"
+    for section in offer.sections:
+        line = by_mid.get(section.mid)
+        if line is None:
+            types = " ".join(map(str, section.payload_types)) or "0"
+            out += [f"m={section.kind} 0 UDP/TLS/RTP/SAVPF {types}", "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}",
+                    "a=inactive"]  # fmt: skip
+            continue
+        out += _send(line, ours, setup, with_candidates=first)
+        first = False
+    return "\r\n".join(out) + "\r\n"
+
+
+def _send(line: PlayLine, ours: Credentials, setup: str, *, with_candidates: bool) -> list[str]:
+    section, types = line.section, [str(theirs) for _, theirs in numbers(line)]
+    out = _media(section.kind, " ".join(types), section.mid, "sendonly", ours, setup)
+    out += _candidates(ours) if with_candidates else []
+    out.append(f"a=msid:program {section.kind}")
+    if ABS_SEND_TIME_URI in section.extensions:
+        out.append(f"a=extmap:{section.extensions[ABS_SEND_TIME_URI]} {ABS_SEND_TIME_URI}")
+    for codec in line.codecs:
+        pt = codec.payload_type
+        out.append(f"a=rtpmap:{pt} {section.raw_maps[pt]}")
+        if pt in section.formats:
+            out.append(f"a=fmtp:{pt} {section.formats[pt]}")
+        offered = section.feedback.get(str(pt), set()) | section.feedback.get("*", set())
+        wanted = VIDEO_FEEDBACK[:4] if section.kind == "video" else ()  # no transport-cc: our packets carry no number
+        out += [f"a=rtcp-fb:{pt} {kind}" for kind in wanted if kind in offered]
+        if codec.rtx is not None:
+            out += [f"a=rtpmap:{codec.rtx} rtx/90000", f"a=fmtp:{codec.rtx} apt={pt}"]
+    if any(codec.rtx is not None for codec in line.codecs):
+        out.append(f"a=ssrc-group:FID {line.ssrc} {line.ssrc + 1}")
+        return [*out, f"a=ssrc:{line.ssrc} cname:node", f"a=ssrc:{line.ssrc + 1} cname:node"]
+    return [*out, f"a=ssrc:{line.ssrc} cname:node"]

@@ -35,9 +35,11 @@ def make_app(node: Node, token: str) -> web.Application:
             web.post("/rooms/{room}/peers/{peer}/up", post_up),
             web.post("/rooms/{room}/peers/{peer}/down", post_down),
             web.put("/rooms/{room}/peers/{peer}/down", put_down),
-            web.patch("/rooms/{room}/peers/{peer}/{leg:up|down}", patch_leg),
+            web.post("/rooms/{room}/peers/{peer}/play", post_play),
+            web.patch("/rooms/{room}/peers/{peer}/{leg:up|down|play}", patch_leg),
             web.put("/rooms/{room}/peers/{peer}/sizes", put_sizes),
             web.delete("/rooms/{room}/peers/{peer}", delete_peer),
+            web.delete("/rooms/{room}/peers/{peer}/{leg:up|down|play}", delete_leg),
             web.get("/events", get_events),
             web.get("/metrics", get_metrics),
             web.get("/healthz", get_health),
@@ -123,6 +125,14 @@ async def put_down(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
+async def post_play(request: web.Request) -> web.Response:
+    """Take a player's offer."""
+    room, peer = _names(request)
+    offer = await _read(request, control.PlayOffer)
+    answer = request.app[NODE].room(room).play(peer, offer.sdp)
+    return web.json_response(control.PlayAnswer(sdp=answer).model_dump())
+
+
 async def patch_leg(request: web.Request) -> web.Response:
     """Restart a leg's ICE."""
     room, peer = _names(request)
@@ -145,6 +155,15 @@ async def delete_peer(request: web.Request) -> web.Response:
     found = request.app[NODE].rooms.get(room)
     if found is not None:
         found.drop(peer, "left")
+    return web.Response(status=204)
+
+
+async def delete_leg(request: web.Request) -> web.Response:
+    """Close one leg of a participant."""
+    room, peer = _names(request)
+    found = request.app[NODE].rooms.get(room)
+    if found is not None:
+        found.drop_leg(peer, request.match_info["leg"], "left")
     return web.Response(status=204)
 
 

@@ -1,4 +1,4 @@
-"""Which connection each participant of a room is on, and until when a lost one is waited for. Pure."""
+"""Which connections each participant of a room is on, and until when a lost one is waited for. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,24 +14,37 @@ class Missed:
 
 
 class Connected:
-    """The lines of one room. A participant has one at most: a new one takes the place of the old."""
+    """The lines of one room. A participant has one of each kind at most: a new one takes the place of the old.
+
+    A point may be here with its page and with its encoder; it is gone when both are.
+    """
 
     def __init__(self) -> None:
         """Begin with nobody."""
-        self._lines: dict[str, str] = {}  # participant -> connection
+        self._lines: dict[str, dict[str, str]] = {}  # participant -> kind of line -> connection
         self._missed: dict[str, Missed] = {}
 
-    def take(self, participant: str, connection: str) -> str | None:
+    def take(self, participant: str, connection: str, line: str = "page") -> str | None:
         """Put a participant on a connection.  Returns another one that lost its place by it, if any."""
         gone = self._missed.pop(participant, None)
-        before = None if gone else self._lines.get(participant)
-        self._lines[participant] = connection
+        lines = {} if gone else self._lines.get(participant, {})
+        before = lines.get(line)
+        self._lines[participant] = {**lines, line: connection}
         return before if before != connection else None
 
     def lose(self, participant: str, connection: str, now_ms: int, grace_ms: int) -> None:
         """Note that a connection is gone; one that was replaced before is nobody's any more."""
-        if self._lines.get(participant) == connection:
+        lines = self._lines.get(participant, {})
+        if connection not in lines.values():
+            return
+        if len(lines) > 1:
+            self._lines[participant] = {line: other for line, other in lines.items() if other != connection}
+        else:
             self._missed.setdefault(participant, Missed(participant, now_ms, now_ms + grace_ms))
+
+    def has(self, participant: str, connection: str) -> bool:
+        """Return whether a participant is on this connection, and it is not lost."""
+        return participant not in self._missed and connection in self._lines.get(participant, {}).values()
 
     def expect(self, participants: Iterable[str], now_ms: int, grace_ms: int) -> None:
         """Wait for participants who are in the room but on no connection: we were restarted."""

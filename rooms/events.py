@@ -157,6 +157,21 @@ class PollClosed(Event):
     by: Id | None  # None: the class ended
 
 
+class EncoderStarted(Event):
+    """A point's encoder publishes picture and sound (WHIP); the point's own page only watches."""
+
+    type: Literal["encoder.started"] = "encoder.started"
+    point: Id
+
+
+class EncoderStopped(Event):
+    """A point's encoder is gone: it said goodbye, was lost, or its token was revoked."""
+
+    type: Literal["encoder.stopped"] = "encoder.stopped"
+    point: Id
+    reason: Literal["left", "lost", "revoked"]
+
+
 class RecordingStarted(Event):
     """From here on the program is kept."""
 
@@ -185,6 +200,8 @@ RoomEvent = Annotated[
     | PollOpened
     | PollTallied
     | PollClosed
+    | EncoderStarted
+    | EncoderStopped
     | RecordingStarted
     | RecordingStopped,
     Field(discriminator="type"),

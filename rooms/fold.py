@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rooms.events import (
+    EncoderStarted,
+    EncoderStopped,
     FloorGranted,
     FloorReleased,
     FloorRequested,
@@ -73,7 +75,14 @@ def _started(state: RoomState, at_ms: int, event: LectureStarted) -> Change:
 def _ended(state: RoomState, at_ms: int, event: LectureEnded) -> Change:
     if state.phase == "ended":
         return {}
-    over: Change = {"phase": "ended", "ended_ms": at_ms, "floor": Floor(), "slots": {}, "recording": False}
+    over: Change = {
+        "phase": "ended",
+        "ended_ms": at_ms,
+        "floor": Floor(),
+        "slots": {},
+        "encoders": (),
+        "recording": False,
+    }
     return {**over, **_without_poll(state, at_ms)}
 
 
@@ -107,7 +116,22 @@ def _left(state: RoomState, at_ms: int, event: ParticipantLeft) -> Change:
     return {
         "present": {who: presence for who, presence in state.present.items() if who != gone},
         "floor": state.floor.model_copy(update={"queue": _queue_without(state, gone), **holder}),
+        "encoders": _encoders_without(state, gone),
     }
+
+
+def _encoders_without(state: RoomState, point: str) -> tuple[str, ...]:
+    return tuple(other for other in state.encoders if other != point)
+
+
+def _encoder_started(state: RoomState, at_ms: int, event: EncoderStarted) -> Change:
+    if state.phase == "ended":
+        return {}
+    return {"encoders": (*_encoders_without(state, event.point), event.point)}
+
+
+def _encoder_stopped(state: RoomState, at_ms: int, event: EncoderStopped) -> Change:
+    return {"encoders": _encoders_without(state, event.point)}
 
 
 def _reported(state: RoomState, at_ms: int, event: PointReported) -> Change:
@@ -198,4 +222,6 @@ _RULES: dict[type[Any], Callable[[RoomState, int, Any], Change]] = {
     PollOpened: _poll_opened,
     PollTallied: _poll_tallied,
     PollClosed: _poll_closed,
+    EncoderStarted: _encoder_started,
+    EncoderStopped: _encoder_stopped,
 }

@@ -21,7 +21,7 @@ from core.errors import N_, AppError, NotFound, Unavailable
 from core.ids import new_id
 from core.journal import Behind, Entry, Journal
 from core.permissions import Role
-from rooms import floor, poll, room
+from rooms import encoder, floor, poll, room
 from rooms.actor import Actor
 from rooms.connected import Connected, Missed
 from rooms.events import DeviceState, PollClosed, RoomChanged, RoomEvent, RoomRole, parse
@@ -162,6 +162,31 @@ class RoomService:
         known = self._room(lecture)
         with known.lock:
             known.connected.lose(participant, connection, self._now_ms(), self._grace_ms)
+
+    def start_encoder(self, lecture: str, point: str, connection: str) -> RoomState:
+        """Let a point's encoder in on a connection of its own, beside the point's page; see `encoder.start`."""
+        known = self._room(lecture)
+        with known.lock:
+            self._write(lecture, known, lambda s: encoder.start(s, point, self._now_ms()))
+            known.connected.take(point, connection, "encoder")
+            state = known.state
+        self._publish(known)
+        return state
+
+    def stop_encoder(self, lecture: str, point: str, connection: str | None, reason: encoder.Reason) -> list[Entry]:
+        """Note that a point's encoder is gone; nothing when another connection has taken its place.
+
+        connection: None for one that this process never had: it was lost while nobody looked.
+        """
+        known = self._room(lecture)
+        with known.lock:
+            if connection and not known.connected.has(point, connection):
+                return []
+            written = self._write(lecture, known, lambda s: encoder.stop(s, point, reason))
+            if connection:
+                known.connected.lose(point, connection, self._now_ms(), self._grace_ms)
+        self._publish(known)
+        return written
 
     def sweep(self) -> list[Entry]:
         """Let those go whose grace is over; call about once a second.

@@ -82,6 +82,7 @@ class RoomState(_Part):
     present: dict[str, Presence] = {}
     reports: dict[str, Report] = {}
     people: dict[str, int] = {}
+    encoders: tuple[str, ...] = ()  # points whose encoder publishes
     floor: Floor = Floor()
     slots: dict[str, Shown] = {}  # only slots that show something
     poll: OpenPoll | None = None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schedules.records import LectureView
+from schedules.records import LectureView, StreamTokenView
 
 
 @dataclass(frozen=True)
@@ -28,3 +28,10 @@ class LectureCancelled:
 
     lecture: LectureView
     by: str
+
+
+@dataclass(frozen=True)
+class StreamRevoked:
+    """A stream's token is worthless; what runs on it must end now."""
+
+    token: StreamTokenView

@@ -104,6 +104,24 @@ class PairingFailure(Base):
     at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
 
 
+class StreamToken(Base):
+    """An encoder may send, or a player watch, a lecture for a point, until the lecture is over or this is revoked."""
+
+    __tablename__ = "stream_tokens"
+
+    id: Mapped[str] = mapped_column(ID, primary_key=True)
+    lecture_id: Mapped[str] = mapped_column(ForeignKey("lectures.id"), index=True)
+    point_id: Mapped[str] = mapped_column(ForeignKey("bridge_points.id"))
+    purpose: Mapped[str] = mapped_column(String(10))  # ingest | playback
+    token_hash: Mapped[str] = mapped_column(SHA256, unique=True)
+    made_by: Mapped[str] = mapped_column(ForeignKey("users.id"))
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    session: Mapped[str | None] = mapped_column(ID)  # the one that runs on it
+    etag: Mapped[str | None] = mapped_column(ID)  # of that session's ICE names
+
+
 class Course(Base):
     """A cohort with its topics, roster and lectures."""
 

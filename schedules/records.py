@@ -7,6 +7,7 @@ from typing import Literal
 from core.permissions import Role
 
 Status = Literal["planned", "open", "live", "ended", "cancelled"]
+Purpose = Literal["ingest", "playback"]
 ResourceKind = Literal["point", "equipment", "lecturer"]
 
 
@@ -105,6 +106,21 @@ class DeviceView:
     paired_by: str
     seen_at: datetime | None
     revoked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class StreamTokenView:
+    """A stream's token, without the token."""
+
+    id: str
+    lecture: str
+    point: str
+    purpose: Purpose
+    made_at: datetime
+    made_by: str
+    used_at: datetime | None
+    session: str | None  # the one that runs on it
+    etag: str | None
 
 
 @dataclass(frozen=True)

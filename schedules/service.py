@@ -21,6 +21,7 @@ from schedules.lifecycle import OVERRUN, check_draft, check_editable, check_step
 from schedules.models import Booking, BridgePoint, Course, Equipment, Lecture, LecturePoint, Organisation, Topic, User
 from schedules.pairing_service import PairingService
 from schedules.records import DeviceView, LectureDraft, LectureView, ResourceKind, Status
+from schedules.stream_service import StreamService
 
 __all__ = ["BookingClash", "DeviceView", "LectureDraft", "LectureView", "ScheduleService"]
 
@@ -30,12 +31,16 @@ BOOKING_LOCK = 0x6469656D  # "diem": PostgreSQL's advisory lock for whoever book
 
 
 class ScheduleService(Directory):
-    """The timetable, and the directory of everything it speaks of; `pairing` has the halls' devices."""
+    """The timetable, and the directory of everything it speaks of.
+
+    `pairing` has the halls' devices, `streams` the keys of encoders and players.
+    """
 
     def __init__(self, db: Database, bus: EventBus, clock: Clock) -> None:
         """Use `db` for every transaction, tell `bus` what changed, ask `clock` for the time."""
         super().__init__(db, bus, clock)
         self.pairing = PairingService(db, clock)
+        self.streams = StreamService(db, bus, clock)
 
     def device(self, token: str) -> DeviceView | None:
         """Return the paired device of a token, or None for a wrong or revoked one."""

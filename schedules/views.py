@@ -14,7 +14,7 @@ from core.errors import N_, AppError, Invalid, NotAllowed
 from core.permissions import Role, any_may, require
 from schedules.forms import FIELD_OF, LOCAL, LectureForm, sentences, values_of
 from schedules.ical import feed
-from schedules.records import LectureView, PointView
+from schedules.records import LectureView, PointView, Purpose, StreamTokenView
 from schedules.service import CalendarKind, ScheduleService
 from schedules.week import days_of, local_date, monday_of, week_name
 from schedules.zones import midnight, to_local
@@ -82,13 +82,22 @@ def new_lecture() -> ResponseReturnValue:
 def lecture(lecture_id: str) -> ResponseReturnValue:
     """Show one lecture and the ways into it."""
     require(current_user.roles, "timetable.view")
+    return _lecture_page(lecture_id)
+
+
+def _lecture_page(lecture_id: str, made: tuple[StreamTokenView, str, str] | None = None) -> ResponseReturnValue:
+    """Show a lecture.  made: a stream's key that was made just now, with the token and its address."""
     found = _schedules().lecture(lecture_id)
+    plans = any_may(current_user.roles, "lecture.plan")
     mine = [point for point in found.all_point_ids if _schedules().operates(current_user.id, point)]
     return render_template(
         "schedules/lecture.html",
         lecture=found,
         feed_url=_feed_url("lecture", found.id),
         my_points=[(point, _schedules().point(point).name) for point in mine],
+        streams=_schedules().streams.tokens(found.id) if plans else [],
+        made=made,
+        point_names=dict(zip(found.all_point_ids, (found.main_point_name, *found.point_names), strict=True)),
         teaches=found.lecturer_id == current_user.id,
         watches=bool(current_user.roles & (EVERYWHERE | {"observer"})),
     )
@@ -158,6 +167,28 @@ def _blank() -> dict[str, object]:
         "zone": config.zone,
         "point_ids": [],
     }
+
+
+# ---- keys of encoders and players -------------------------------------------------------------
+
+
+@bp.post("/lectures/<lecture_id>/streams")
+def make_stream(lecture_id: str) -> ResponseReturnValue:
+    """Make a stream's key for one point of a lecture, and show it this once."""
+    require(current_user.roles, "lecture.plan")
+    purpose: Purpose = "playback" if request.form.get("purpose") == "playback" else "ingest"
+    made, token = _schedules().streams.make(lecture_id, request.form.get("point", ""), purpose, by=current_user.id)
+    kind = "whip" if purpose == "ingest" else "whep"
+    return _lecture_page(lecture_id, (made, token, f"{_config().public_url}/{kind}/{lecture_id}"))
+
+
+@bp.post("/lectures/<lecture_id>/streams/<token_id>/revoke")
+def revoke_stream(lecture_id: str, token_id: str) -> ResponseReturnValue:
+    """Make a stream's key worthless; what runs on it stops at once."""
+    require(current_user.roles, "lecture.plan")
+    _schedules().streams.revoke(token_id, lecture_id)
+    flash(gettext("The stream key was revoked. What used it has stopped."), "success")
+    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
 
 
 # ---- bridge points and their devices -----------------------------------------------------------

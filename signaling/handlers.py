@@ -10,6 +10,7 @@ from typing import Any
 from core.clock import Clock, to_ms
 from core.errors import N_, NotAllowed
 from core.permissions import Action, may
+from rooms.encoder import may_publish
 from rooms.service import RoomService
 from rooms.state import RoomState
 from signaling.broadcast import Words, ids_of_state
@@ -33,6 +34,7 @@ from signaling.messages import (
     PollOpen,
     Snapshot,
 )
+from signaling.turn import Turn
 
 Reply = dict[str, Any]
 
@@ -46,6 +48,7 @@ class Parts:
     verify_token: Callable[[str], TokenClaims]  # raises NotAllowed
     words: Words
     clock: Clock
+    turn: Turn
 
 
 Handler = Callable[[Parts, Member, Any], Reply]
@@ -67,7 +70,11 @@ def _snapshot(parts: Parts, state: RoomState) -> Reply:
 def joined(parts: Parts, who: Member, state: RoomState) -> Joined:
     """Return the ack of `room.join`: the whole state, and what is needed to negotiate."""
     publishes = may(who.role, "media.publish")
-    media = Media(epoch=parts.media.epoch_of(who.lecture), publish=["mic", "camera", "screen"] if publishes else [])
+    media = Media(
+        epoch=parts.media.epoch_of(who.lecture),
+        publish=["mic", "camera", "screen"] if publishes else [],
+        ice=parts.turn.ice(who.participant),
+    )
     return Joined(**_snapshot(parts, state), you=who.participant, role=who.role, media=media)
 
 
@@ -76,9 +83,16 @@ def room_snapshot(parts: Parts, who: Member, message: Message) -> Reply:
     return Snapshot(**_snapshot(parts, parts.rooms.state(who.lecture))).model_dump()
 
 
+def media_ice(parts: Parts, who: Member, message: Message) -> Reply:
+    """Give servers and fresh credentials for the next connection."""
+    _allow(who, "media.subscribe")
+    return parts.turn.ice(who.participant).model_dump()
+
+
 def media_up(parts: Parts, who: Member, message: MediaUp) -> Reply:
-    """Negotiate the publishing leg."""
+    """Negotiate the publishing leg.  Raises Conflict while an encoder publishes for this point."""
     _allow(who, "media.publish")
+    may_publish(parts.rooms.state(who.lecture), who.participant)
     return Answer(sdp=parts.media.up(who.lecture, who.participant, message.sdp)).model_dump()
 
 
@@ -104,8 +118,10 @@ def media_size(parts: Parts, who: Member, message: MediaSize) -> Reply:
 
 
 def media_restart(parts: Parts, who: Member, message: MediaRestart) -> Reply:
-    """Give one of the page's own legs fresh ICE names."""
+    """Give one of the page's own legs fresh ICE names.  Raises Conflict while the publishing leg is an encoder's."""
     _allow(who, "media.publish" if message.leg == "up" else "media.subscribe")
+    if message.leg == "up":
+        may_publish(parts.rooms.state(who.lecture), who.participant)
     ice = parts.media.restart_ice(who.lecture, who.participant, message.leg, message.ufrag)
     return IceNames(ufrag=ice.ufrag, pwd=ice.pwd).model_dump()
 
@@ -172,6 +188,7 @@ def point_report(parts: Parts, who: Member, message: PointReport) -> Reply:
 
 HANDLERS: dict[str, Handler] = {
     "room.snapshot": room_snapshot,
+    "media.ice": media_ice,
     "media.up": media_up,
     "media.down": media_down,
     "media.down_answer": media_down_answer,

@@ -34,6 +34,7 @@ from rooms.state import RoomState
 
 log = logging.getLogger(__name__)
 
+Leg = Literal["up", "down", "play"]
 CHAIRS = ("lecturer", "organiser")
 EPOCH_S = 1.0  # a browser that comes in waits this long for the room's place
 READY_S = 3.0  # a browser that wants a leg waits this long for the room's first plan
@@ -106,12 +107,20 @@ class Node(Protocol):
         """See MediaClient.down_answer."""
         ...
 
-    def restart_ice(self, room: str, peer: str, leg: Literal["up", "down"], ufrag: str | None) -> IceRestarted:
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """See MediaClient.resize."""
+        ...
+
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """See MediaClient.play."""
+        ...
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
         """See MediaClient.restart_ice."""
         ...
 
-    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
-        """See MediaClient.resize."""
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """See MediaClient.delete_leg."""
         ...
 
     def delete_peer(self, room: str, peer: str) -> None:
@@ -120,6 +129,18 @@ class Node(Protocol):
 
     def streams(self) -> Sequence[Stream]:
         """Return a stream of events for each node; see MediaClient.events."""
+        ...
+
+
+class Watcher(Protocol):
+    """Who else wants to know what the node says: `signaling.streams.Streams`."""
+
+    def peer_down(self, event: PeerDown) -> None:
+        """Take note that a leg is gone."""
+        ...
+
+    def room_status(self, lecture: str, status: RoomStatus) -> None:
+        """Take note of what a room really is, after events may have been missed."""
         ...
 
 
@@ -188,6 +209,7 @@ class MediaBridge:
         self._lock = threading.Lock()
         self._untold: set[str] = set()  # lectures whose browsers were let in before their epoch was known
         self._going = False
+        self.watcher: Watcher | None = None
 
     def epoch_of(self, lecture: str) -> str:
         """Return the epoch a lecture's browsers should compare with.
@@ -247,15 +269,34 @@ class MediaBridge:
             raise Invalid("media.invalid", N_("The media node cannot use this media description."))
         self._node.down_answer(lecture, participant, leg, sdp)
 
-    def restart_ice(
-        self, lecture: str, participant: str, leg: Literal["up", "down"], ufrag: str | None
-    ) -> IceRestarted:
-        """Give a leg fresh ICE names.  Raises NotFound for a leg that is gone, Unavailable."""
-        return self._node.restart_ice(lecture, participant, leg, ufrag)
-
     def resize(self, lecture: str, participant: str, heights: Mapping[str, int]) -> None:
         """Hand over how many pixels of height a page can use of each slot.  Raises NotFound, Unavailable."""
         self._node.resize(lecture, participant, heights)
+
+    def play(self, lecture: str, peer: str, sdp: str) -> str:
+        """Negotiate a player's leg.  Returns the answer.  Raises Unavailable, Invalid."""
+        return str(self._with_room(lecture, lambda: self._node.play(lecture, peer, sdp)))
+
+    def restart_ice(self, lecture: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
+        """Give a leg fresh ICE names.  Raises NotFound for a leg that is gone, Unavailable."""
+        return self._node.restart_ice(lecture, peer, leg, ufrag)
+
+    def drop_leg(self, lecture: str, peer: str, leg: Leg) -> None:
+        """Drop one leg, at once or as soon as the node can be reached again."""
+        try:
+            self._node.delete_leg(lecture, peer, leg)
+        except AppError:
+            self._background.spawn(self._drop_leg_later, lecture, peer, leg)
+
+    def _drop_leg_later(self, lecture: str, peer: str, leg: Leg) -> None:
+        until = time.monotonic() + ROOM_GIVEN_UP_S
+        while self._going and time.monotonic() < until:
+            self._background.pause(LONGEST_PAUSE_S)
+            try:
+                self._node.delete_leg(lecture, peer, leg)
+                return
+            except AppError:
+                continue
 
     def _with_room(self, lecture: str, ask: Callable[[], Any]) -> Any:
         self._ready(lecture)
@@ -270,7 +311,8 @@ class MediaBridge:
         with self._lock:
             known = lecture in self._desks
         if not known:
-            self._want(lecture, plan_of(self._rooms.state(lecture)))
+            state = self._rooms.state(lecture)
+            self._want(lecture, plan_of(state), needed=state.phase in ("lobby", "live"))
         until = time.monotonic() + READY_S
         while not self._settled(lecture):
             if time.monotonic() > until:
@@ -284,9 +326,10 @@ class MediaBridge:
 
     # ---- plans ----------------------------------------------------------------------------
 
-    def _want(self, lecture: str, plan: RoomPlan, leaving: str | None = None) -> None:
+    def _want(self, lecture: str, plan: RoomPlan, leaving: str | None = None, *, needed: bool = False) -> None:
         with self._lock:
-            if lecture not in self._desks and not plan.publishers and not plan.recording and not plan.slots:
+            empty = not plan.publishers and not plan.recording and not plan.slots
+            if lecture not in self._desks and empty and not needed:
                 return  # nobody is here or it is over: the node need not know this room
             desk = self._desks.setdefault(lecture, _Desk())
             if desk.wanted is None or plan.version >= desk.wanted.version:
@@ -363,6 +406,8 @@ class MediaBridge:
             now = status.shown.get(slot)
             if before != now:
                 self._tell(self._rooms.slot_switched, lecture, slot, now, 0)
+        if self.watcher is not None:
+            self.watcher.room_status(lecture, status)
         if status.recording != state.recording and state.phase == "live" and status.recording:
             self._tell(self._rooms.recording, lecture, True)
 
@@ -406,6 +451,8 @@ class MediaBridge:
             self._recorder(event)
         elif isinstance(event, Quality | Speaking | PeerDown):
             self._on_signal(event)
+            if isinstance(event, PeerDown) and self.watcher is not None:
+                self.watcher.peer_down(event)
 
     def _node_changed(self, epoch: str) -> None:
         """Put the plans of the rooms on this life of a node, and of those that are nowhere now.

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from core.errors import N_, AppError, NotFound, Unavailable
-from media.client import Going, MediaClient, NodeAddress, NodeGone, NodeLost, Pause, Stream
+from media.client import Going, Leg, MediaClient, NodeAddress, NodeGone, NodeLost, Pause, Stream
 from media.control import DownOffer, Health, Hello, IceRestarted, NodeEvent, RoomPlan, RoomStatus
 
 log = logging.getLogger(__name__)
@@ -92,13 +92,22 @@ class MediaPool:
         """See MediaClient.down_answer."""
         self._ask(self._of(room), lambda client: client.down_answer(room, peer, leg, sdp))
 
-    def restart_ice(self, room: str, peer: str, leg: Literal["up", "down"], ufrag: str | None) -> IceRestarted:
-        """See MediaClient.restart_ice."""
-        return self._ask(self._of(room), lambda client: client.restart_ice(room, peer, leg, ufrag))
-
     def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
         """See MediaClient.resize."""
         self._ask(self._of(room), lambda client: client.resize(room, peer, heights))
+
+    def play(self, room: str, peer: str, sdp: str) -> str:
+        """See MediaClient.play."""
+        return self._ask(self._of(room), lambda client: client.play(room, peer, sdp))
+
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
+        """See MediaClient.restart_ice."""
+        return self._ask(self._of(room), lambda client: client.restart_ice(room, peer, leg, ufrag))
+
+    def delete_leg(self, room: str, peer: str, leg: Leg) -> None:
+        """See MediaClient.delete_leg."""
+        if address := self._living(room):
+            self._ask(address, lambda client: client.delete_leg(room, peer, leg))
 
     def delete_peer(self, room: str, peer: str) -> None:
         """See MediaClient.delete_peer."""

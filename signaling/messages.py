@@ -42,6 +42,12 @@ class RoomSnapshot(Message):
     type = "room.snapshot"
 
 
+class MediaIce(Message):
+    """Ask for servers and fresh credentials before a peer connection is made; the ack is `Ice`."""
+
+    type = "media.ice"
+
+
 class MediaUp(Message):
     """Offer the publishing leg: mic, camera, screen m-lines; the ack is `Answer`."""
 
@@ -153,13 +159,31 @@ class PointReport(Message):
 REQUESTS: dict[str, type[Message]] = {
     m.type: m
     for m in (
-        RoomJoin, RoomSnapshot, MediaUp, MediaDown, MediaDownAnswer, MediaSize, MediaRestart, LectureStart, LectureEnd,
-        FloorRequest, FloorWithdraw, FloorGrant, FloorRelease, FloorRevoke, PollOpen, PollClose, PointReport,
+        RoomJoin, RoomSnapshot, MediaIce, MediaUp, MediaDown, MediaDownAnswer, MediaSize, MediaRestart, LectureStart,
+        LectureEnd, FloorRequest, FloorWithdraw, FloorGrant, FloorRelease, FloorRevoke, PollOpen, PollClose,
+        PointReport,
     )
 }  # fmt: skip
 
 
 # ---- acks ---------------------------------------------------------------------------------
+
+
+class IceServer(Message):
+    """One entry of a browser's `iceServers`."""
+
+    type = "ice_server"
+    urls: list[str]
+    username: str
+    credential: str
+
+
+class Ice(Message):
+    """Ack of `media.ice`: what a peer connection is made with."""
+
+    type = "ice"
+    servers: list[IceServer]  # empty where there is no relay
+    ttl_s: int  # a connection made later than this needs fresh ones
 
 
 class Media(Message):
@@ -168,6 +192,7 @@ class Media(Message):
     type = "media"
     epoch: str  # changes when the room is on another media node: negotiate both legs again; empty: not known yet
     publish: list[Literal["mic", "camera", "screen"]]  # empty: receive only
+    ice: Ice
 
 
 class Snapshot(Message):

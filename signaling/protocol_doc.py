@@ -26,11 +26,12 @@ STATE: tuple[type[BaseModel], ...] = (
     state.RoomState,
 )  # fmt: skip
 ACKS: tuple[type[messages.Message], ...] = (
-    messages.Media, messages.Snapshot, messages.Joined, messages.Answer, messages.Offer, messages.IceNames,
+    messages.IceServer, messages.Ice, messages.Media, messages.Snapshot, messages.Joined, messages.Answer,
+    messages.Offer, messages.IceNames,
 )  # fmt: skip
 PARTS: tuple[type[messages.Message], ...] = (messages.Signal,)  # of pushes
 ACK_OF = {
-    "room.join": "Joined", "room.snapshot": "Snapshot", "media.up": "Answer", "media.down": "Offer",
+    "room.join": "Joined", "room.snapshot": "Snapshot", "media.ice": "Ice", "media.up": "Answer", "media.down": "Offer",
     "media.restart": "IceNames",
     "poll.open": "poll",
 }  # fmt: skip
@@ -41,9 +42,13 @@ REFINED = {
     ("RoomEventMessage", "event"): "RoomEvent",
 }
 WHO_ACTION = {
-    "media.up": "media.publish", "media.down": "media.subscribe", "media.down_answer": "media.subscribe",
-    "media.size": "media.subscribe", "media.restart": "media.subscribe",
-}  # fmt: skip
+    "media.ice": "media.subscribe",
+    "media.up": "media.publish",
+    "media.down": "media.subscribe",
+    "media.down_answer": "media.subscribe",
+    "media.size": "media.subscribe",
+    "media.restart": "media.subscribe",
+}
 ROLES = ("lecturer", "organiser", "observer", "point")
 
 

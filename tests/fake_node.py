@@ -11,7 +11,10 @@ from aiohttp import web
 from core.ids import new_id
 from media import control
 
-SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
+SDP = (
+    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n"
+    "a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n"
+)
 
 
 class FakeNode:
@@ -24,6 +27,7 @@ class FakeNode:
         self.readers: set[asyncio.Queue[control.Message]] = set()
         self.silent = False
         self.sizes: list[tuple[str, str, dict[str, int]]] = []
+        self.legs: set[tuple[str, str, str]] = set()
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self.check])
@@ -33,7 +37,9 @@ class FakeNode:
             web.put("/rooms/{room}", self.put), web.delete("/rooms/{room}", self.delete),
             web.post("/rooms/{room}/peers/{peer}/up", self.up), web.post("/rooms/{room}/peers/{peer}/down", self.down),
             web.put("/rooms/{room}/peers/{peer}/down", self.down_answer),
-            web.patch("/rooms/{room}/peers/{peer}/{leg:up|down}", self.restart),
+            web.post("/rooms/{room}/peers/{peer}/play", self.play),
+            web.patch("/rooms/{room}/peers/{peer}/{leg:up|down|play}", self.restart),
+            web.delete("/rooms/{room}/peers/{peer}/{leg:up|down|play}", self.delete_leg), web.get("/legs", self.list_legs),
             web.put("/rooms/{room}/peers/{peer}/sizes", self.put_sizes), web.get("/sizes", self.list_sizes),
             web.delete("/rooms/{room}/peers/{peer}", self.nothing), web.post("/fall-silent", self.fall_silent),
             web.post("/say", self.say_event),
@@ -83,7 +89,9 @@ class FakeNode:
                 self.emit(control.RecorderState(room=room, state="started" if plan.recording else "finished"))
         now = self.plans[room]
         return say(control.RoomStatus(
-            version=now.version, peers=[], publications=[], shown=dict(now.slots), recording=now.recording
+            version=now.version, peers=sorted({peer for of, peer, _ in self.legs if of == room}),
+            publications=sorted(f"{peer}/camera" for of, peer, leg in self.legs if (of, leg) == (room, "up")),
+            shown=dict(now.slots), recording=now.recording
         ))  # fmt: skip
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -98,7 +106,41 @@ class FakeNode:
             return refuse(403, "publish.not_planned")
         if "m=" not in control.UpOffer.model_validate_json(await request.read()).sdp:
             return refuse(422, "sdp.malformed")
+        self._take(request, "up")
         return say(control.UpAnswer(sdp=SDP))
+
+    def _take(self, request: web.Request, leg: str) -> None:
+        key = request.match_info["room"], request.match_info["peer"], leg
+        if key in self.legs:
+            self._lose(*key, "replaced")
+        self.legs.add(key)
+
+    def _lose(self, room: str, peer: str, leg: str, reason: str) -> None:
+        self.legs.discard((room, peer, leg))
+        self.emit(control.PeerDown(room=room, peer=peer, leg=leg, reason=reason))
+
+    async def play(self, request: web.Request) -> web.Response:
+        if request.match_info["room"] not in self.plans:
+            return refuse(404, "room.unknown")
+        if "recvonly" not in control.PlayOffer.model_validate_json(await request.read()).sdp:
+            return refuse(422, "sdp.sections")
+        self._take(request, "play")
+        return say(control.PlayAnswer(sdp=SDP))
+
+    async def restart(self, request: web.Request) -> web.Response:
+        if tuple(request.match_info[name] for name in ("room", "peer", "leg")) not in self.legs:
+            return refuse(404, "leg.unknown")
+        wanted = control.IceRestart.model_validate_json(await request.read())
+        return say(control.IceRestarted(ufrag=f"after-{wanted.ufrag}", pwd="p" * 32))
+
+    async def delete_leg(self, request: web.Request) -> web.Response:
+        key = tuple(request.match_info[name] for name in ("room", "peer", "leg"))
+        if key in self.legs:
+            self._lose(*key, "left")
+        return web.Response(status=204)
+
+    async def list_legs(self, request: web.Request) -> web.Response:
+        return web.json_response(sorted(self.legs))
 
     async def down(self, request: web.Request) -> web.Response:
         if request.match_info["room"] not in self.plans:
@@ -109,12 +151,6 @@ class FakeNode:
     async def down_answer(self, request: web.Request) -> web.Response:
         answer = control.DownAnswer.model_validate_json(await request.read())
         return web.Response(status=204) if answer.leg == "leg_1" else refuse(409, "leg.old")
-
-    async def restart(self, request: web.Request) -> web.Response:
-        if request.match_info["room"] not in self.plans:
-            return refuse(404, "leg.unknown")
-        wanted = control.IceRestart.model_validate_json(await request.read())
-        return say(control.IceRestarted(ufrag=f"after-{wanted.ufrag}", pwd="p" * 32))
 
     async def put_sizes(self, request: web.Request) -> web.Response:
         if request.match_info["room"] not in self.plans:

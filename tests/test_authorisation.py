@@ -54,6 +54,7 @@ class Row:
     data: dict[str, Any] | None = None
     json: dict[str, Any] | None = None
     also: tuple[int, ...] = ()  # statuses that are an answer here though they look like an error
+    headers: dict[str, str] | None = None
     hidden: bool = False  # refused as if it did not exist
 
 
@@ -65,6 +66,7 @@ def post(rule: str, allowed: frozenset[str], path: str = "", **more: Any) -> Row
     return Row("POST", rule, allowed, path, **({"data": {}} | more))
 
 
+STREAM = "/<any(whip, whep):kind>/<lecture_id>"
 CALENDAR = "/calendars/<any(lecture, point, lecturer):kind>/<of_id>"
 
 ROUTES = [
@@ -108,6 +110,24 @@ ROUTES = [
     post(f"{CALENDAR}/renew", PLANNERS, "/calendars/lecture/{lecture}/renew"),
     post(f"{CALENDAR}/renew", HERE, "/calendars/point/{point}/renew"),
     post(f"{CALENDAR}/renew", PLANNERS | {"lecturer"}, "/calendars/lecturer/{lecturer}/renew"),
+    # encoders and players: a key opens them, an account does not
+    *(
+        Row(method, rule, who, path.replace("KIND", kind), headers={"Content-Type": content, "If-Match": "*", **key})
+        for kind in ("whip", "whep")
+        for method, rule, path, content in (
+            ("POST", STREAM, "/KIND/{lecture}", "application/sdp"),
+            ("PATCH", f"{STREAM}/<session>", "/KIND/{lecture}/ses_1", "application/trickle-ice-sdpfrag"),
+            ("DELETE", f"{STREAM}/<session>", "/KIND/{lecture}/ses_1", "application/sdp"),
+        )
+        for who, key in ((frozenset[str](), {}), (EVERYBODY, {"Authorization": f"Bearer {{{kind}}}"}))
+    ),
+    post(
+        "/lectures/<lecture_id>/streams",
+        PLANNERS,
+        "/lectures/{lecture}/streams",
+        data={"point": "{point}", "purpose": "ingest"},
+    ),
+    post("/lectures/<lecture_id>/streams/<token_id>/revoke", PLANNERS, "/lectures/{lecture}/streams/{stream}/revoke"),
     # the class
     get("/lectures/<lecture_id>/console", WATCHERS, "/lectures/{lecture}/console"),
     post(
@@ -179,6 +199,10 @@ class World:
         folder.mkdir(parents=True)
         (folder / "program.m3u8").write_text("#EXTM3U\n")
         self.key = schedules.calendar_key("lecture", who.id)
+        streams, by = schedules.streams, school.organiser.id
+        kept, self.whip = streams.make(who.id, school.a.id, "ingest", by)
+        self.whep = streams.make(who.id, school.a.id, "playback", by)[1]
+        self.stream = kept.id
 
     def browser(self, name: str) -> Any:
         browser = self.app.test_client()
@@ -206,6 +230,9 @@ class World:
             poll=self.poll,
             key=self.key,
             lecturer=self.school.lecturer.id,
+            whip=self.whip,
+            whep=self.whep,
+            stream=self.stream,
         )
 
 
@@ -219,6 +246,8 @@ def outcome(answer: Any, row: Row) -> str:
     to_login = answer.status_code == 302 and answer.headers["Location"].startswith("/login")
     if to_login or answer.status_code in (401, 404 if row.hidden else 403):
         return "refused"
+    if row.headers is not None and answer.status_code in (400, 404):  # past the key: no offer, no session
+        return "answered"
     if answer.status_code in (200, 204, 302, 303, 409, 422, *row.also):
         return "answered"
     return f"status {answer.status_code}"
@@ -231,6 +260,9 @@ def test_a_route_answers_those_it_is_for_and_refuses_all_others(row: Row, world:
         request: dict[str, Any] = {"json": row.json} if row.json is not None else {}
         if row.data is not None:
             request["data"] = {k: world.fill(v) if isinstance(v, str) else v for k, v in row.data.items()}
+        if row.headers is not None:
+            request["headers"] = {k: world.fill(v) for k, v in row.headers.items()}
+            request["data"] = b""
         answer = world.browser(name).open(world.fill(row.path or row.rule), method=row.method, **request)
         expected = "answered" if name in row.allowed else "refused"
         if (was := outcome(answer, row)) != expected:
@@ -254,6 +286,7 @@ EVENTS: dict[str, tuple[frozenset[str], dict[str, Any]]] = {
     # type -> (roles that may, a payload)
     "room.join": (PARTICIPANTS, {}),
     "room.snapshot": (PARTICIPANTS, {}),
+    "media.ice": (PARTICIPANTS, {}),
     "media.up": (CHAIRS - {"organiser"} | POINT, {"sdp": "this is no session description"}),
     "media.down": (PARTICIPANTS, {}),
     "media.down_answer": (PARTICIPANTS, {"leg": "1", "sdp": "this is no session description"}),

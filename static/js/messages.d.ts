@@ -8,6 +8,9 @@ export interface RoomJoin {
 /** Ask for the whole state again after a gap in seq; the ack is `Snapshot`. */
 export interface RoomSnapshot {}
 
+/** Ask for servers and fresh credentials before a peer connection is made; the ack is `Ice`. */
+export interface MediaIce {}
+
 /** Offer the publishing leg: mic, camera, screen m-lines; the ack is `Answer`. */
 export interface MediaUp {
   sdp: string;
@@ -75,10 +78,24 @@ export interface PointReport {
   microphone: "ok" | "missing" | "denied" | "silent";
 }
 
+/** One entry of a browser's `iceServers`. */
+export interface IceServer {
+  urls: string[];
+  username: string;
+  credential: string;
+}
+
+/** Ack of `media.ice`: what a peer connection is made with. */
+export interface Ice {
+  servers: IceServer[]; // empty where there is no relay
+  ttl_s: number; // a connection made later than this needs fresh ones
+}
+
 /** What a browser needs to know before it negotiates. */
 export interface Media {
   epoch: string; // changes when the room is on another media node: negotiate both legs again; empty: not known yet
   publish: ("mic" | "camera" | "screen")[]; // empty: receive only
+  ice: Ice;
 }
 
 /** The state up to and including its own `seq`, and the words for the ids in it. */
@@ -258,6 +275,19 @@ export interface PollClosed {
   by: string | null; // None: the class ended
 }
 
+/** A point's encoder publishes picture and sound (WHIP); the point's own page only watches. */
+export interface EncoderStarted {
+  type: "encoder.started";
+  point: string;
+}
+
+/** A point's encoder is gone: it said goodbye, was lost, or its token was revoked. */
+export interface EncoderStopped {
+  type: "encoder.stopped";
+  point: string;
+  reason: "left" | "lost" | "revoked";
+}
+
 /** From here on the program is kept. */
 export interface RecordingStarted {
   type: "recording.started";
@@ -331,6 +361,7 @@ export interface RoomState {
   present: Record<string, Presence>;
   reports: Record<string, Report>;
   people: Record<string, number>;
+  encoders: string[]; // points whose encoder publishes
   floor: Floor;
   slots: Record<string, Shown>; // only slots that show something
   poll: OpenPoll | null;
@@ -354,12 +385,15 @@ export type RoomEvent =
   | PollOpened
   | PollTallied
   | PollClosed
+  | EncoderStarted
+  | EncoderStopped
   | RecordingStarted
   | RecordingStopped;
 
 export interface Requests {
   "room.join": RoomJoin;
   "room.snapshot": RoomSnapshot;
+  "media.ice": MediaIce;
   "media.up": MediaUp;
   "media.down": MediaDown;
   "media.down_answer": MediaDownAnswer;

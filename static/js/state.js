@@ -31,6 +31,7 @@ export function initial(lecture) {
     present: {},
     reports: {},
     people: {},
+    encoders: [],
     floor: { holder: null, since_ms: null, queue: [] },
     slots: {},
     poll: null,
@@ -92,6 +93,10 @@ function changeBy(state, atMs, event) {
     }
     case "people.counted":
       return { people: { ...state.people, [event.point]: event.people } };
+    case "encoder.started":
+      return state.phase === "ended" ? {} : { encoders: [...encodersWithout(state, event.point), event.point] };
+    case "encoder.stopped":
+      return { encoders: encodersWithout(state, event.point) };
     case "floor.requested":
       return requested(state, atMs, event);
     case "floor.withdrawn":
@@ -132,8 +137,8 @@ function opened(state, atMs, event) {
  */
 function ended(state, atMs) {
   if (state.phase === "ended") return {};
-  const { floor, slots, recording } = initial(state.lecture);
-  return { phase: "ended", ended_ms: atMs, floor, slots, recording, ...withoutPoll(state, atMs) };
+  const { floor, slots, encoders, recording } = initial(state.lecture);
+  return { phase: "ended", ended_ms: atMs, floor, slots, encoders, recording, ...withoutPoll(state, atMs) };
 }
 
 /**
@@ -170,7 +175,15 @@ function left(state, { participant }) {
   const queue = queueWithout(state, participant);
   const held = state.floor.holder === participant;
   const floor = held ? { holder: null, since_ms: null, queue } : { ...state.floor, queue };
-  return { present: without(state.present, participant), floor };
+  return { present: without(state.present, participant), floor, encoders: encodersWithout(state, participant) };
+}
+
+/**
+ * @param {RoomState} state
+ * @param {string} point
+ */
+function encodersWithout(state, point) {
+  return state.encoders.filter((other) => other !== point);
 }
 
 // ---- the floor ------------------------------------------------------------------------------

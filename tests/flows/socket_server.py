@@ -40,6 +40,7 @@ from signaling.edge import register, socket_options  # noqa: E402
 from signaling.handlers import Parts  # noqa: E402
 from signaling.media_bridge import Background, MediaBridge  # noqa: E402
 from signaling.signals import Signals  # noqa: E402
+from signaling.turn import Turn  # noqa: E402
 
 
 def words(ids: Iterable[str]) -> dict[str, object]:
@@ -97,13 +98,14 @@ def main(config: Config) -> None:
     socketio = SocketIO(app, **socket_options(config))
     broadcast = Broadcast(socketio, words)
     background = Background(socketio.start_background_task, socketio.sleep)
+    turn = Turn(config.turn_urls, config.turn_secret, config.turn_ttl_s, clock)
 
     def members() -> list[Member]:
         return edge.connections.members()
 
     signals = Signals(members, broadcast.signals)
     bridge = MediaBridge(node.media, rooms, background, broadcast.media_reset, signals.node_event)
-    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock)
+    parts = Parts(rooms, bridge, lambda token: verify(config.secret_key, token), words, clock, turn)
     edge = register(socketio, parts, broadcast, translate)
     bus.subscribe(RoomChanged, broadcast.room_changed)
     bus.subscribe(RoomChanged, bridge.room_changed)

@@ -19,6 +19,7 @@ import urllib3
 from itsdangerous import URLSafeTimedSerializer
 
 SECRET = "a secret of these tests"
+TURN_URL = "turns:turn.example.vn:443?transport=tcp"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -51,7 +52,7 @@ class Server:
         env = {
             **os.environ, "SOCKETIO_ASYNC_MODE": self.mode, "DATA_DIR": str(self.dir), "PORT": str(self.port),
             "SECRET_KEY": SECRET, "MEDIA_PORT": "0", "TEST_NODE": self.node, "GRACE_S": "3", "PYTHONWARNINGS": "ignore",
-            "MEDIA_PROCESSES": str(self.nodes),
+            "MEDIA_PROCESSES": str(self.nodes), "TURN_URLS": TURN_URL, "TURN_SECRET": SECRET,
         }  # fmt: skip
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.flows.socket_server"], cwd=ROOT, env=env, stdout=self._log, stderr=self._log

@@ -95,3 +95,24 @@ def test_a_changed_or_missing_row_is_found(installation: Path, statement: str, r
 
 def test_a_lecture_whose_whole_journal_is_gone_is_a_fault(installation: Path) -> None:
     assert run(installation, "verify-journal", "lec_gone").returncode == 1
+
+
+def test_the_relays_configuration_carries_the_installations_secret(installation: Path) -> None:
+    asked = (
+        "turn-config",
+        "--realm",
+        "turn.example.vn",
+        "--listen",
+        "192.0.2.7",
+        "--cert",
+        "/c.pem",
+        "--key",
+        "/k.pem",
+    )
+    refused = run(installation, *asked)
+    assert refused.returncode == 1 and "media node" in refused.stderr, "the node announces no address yet"
+    made = run(installation, *asked, "--peer", "192.0.2.9")
+    secret = (installation / "turn_secret").read_text()
+    assert f"static-auth-secret={secret}\n" in made.stdout
+    assert "allowed-peer-ip=192.0.2.9\n" in made.stdout and made.stdout.count("allowed-peer-ip=") == 1
+    assert (installation / "turn_secret").stat().st_mode & 0o077 == 0

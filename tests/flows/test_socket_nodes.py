@@ -62,7 +62,9 @@ def test_sizes_and_restarts_go_to_the_node_that_has_the_room(server: Server, pag
     for lecture, point in zip(lectures, points, strict=True):
         until(lambda lecture=lecture: placed(server, lecture))
         assert point.ask("media.size", {"heights": {"stage": 544, "tile-3": 0}})["ok"]
-        assert point.ask("media.restart", {"leg": "down"}) == {"ok": True, "ufrag": "after-None", "pwd": "p" * 32}
+        assert code(point.ask("media.restart", {"leg": "up"})) == "media.not_found", "it has no leg yet"
+        assert point.ask("media.up", {"sdp": SDP})["ok"]
+        assert point.ask("media.restart", {"leg": "up"}) == {"ok": True, "ufrag": "after-None", "pwd": "p" * 32}
         assert point.ask("media.restart", {"leg": "up", "ufrag": "abcd"})["ufrag"] == "after-abcd"
         assert code(point.ask("media.restart", {"leg": "play"})) == "message.invalid"
     told = [server.of_node("/sizes", number) for number in (0, 1)]

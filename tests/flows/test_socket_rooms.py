@@ -9,7 +9,7 @@ import urllib3
 from socketio.exceptions import ConnectionError
 
 from tests.fake_node import SDP
-from tests.flows.sockets import Page, Server, code, token, until
+from tests.flows.sockets import TURN_URL, Page, Server, code, token, until
 
 MODES = ("eventlet", "gevent", "threading")
 
@@ -75,6 +75,17 @@ def test_the_node_says_what_a_slot_shows_and_everybody_hears_of_it(page: Callabl
     page().join(lecture, "usr_lecturer", "lecturer").ask("lecture.start")
     shown = until(lambda: [e for e in visitor.events if e["event"].get("slot") == "stage"])[0]
     assert (shown["event"]["publication"], shown["event"]["latency_ms"]) == ("usr_lecturer/camera", 7)
+
+
+def test_the_ways_past_a_firewall_come_with_the_join_and_again_when_asked(
+    page: Callable[..., Page], lecture: str
+) -> None:
+    point = page().join(lecture, "bp_a", "point")
+    assert point.ack is not None
+    for ice in (point.ack["media"]["ice"], point.ask("media.ice")):
+        (server,) = ice["servers"]
+        assert server["urls"] == [TURN_URL]
+        assert server["username"].endswith(":bp_a") and server["credential"]
 
 
 def test_both_legs_are_negotiated_through_the_socket(page: Callable[..., Page], lecture: str) -> None:

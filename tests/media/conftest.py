@@ -1,4 +1,4 @@
-"""A real media node process, and real Chromium pages to publish to it and watch it."""
+"""A real media node process, and real Chromium and Firefox pages to publish to it and watch it."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 import urllib3
+
+from tests.media.firefox import Firefox, FirefoxPage
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "a-token-for-tests"
@@ -104,24 +106,48 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-class Page:
-    """A browser page with one participant; its SDP goes to the node by way of the test."""
+@pytest.fixture(scope="module")
+def firefox() -> Iterator[Firefox]:
+    started = Firefox()
+    yield started
+    started.close()
 
-    def __init__(self, browser: Any, node: NodeProcess, peer: str) -> None:
-        self.page = browser.new_context(permissions=["camera", "microphone"]).new_page()
-        self.node, self.peer = node, peer
-        self.page.route("**/*", lambda route: route.fulfill(body="<!doctype html><body>", content_type="text/html"))
-        self.page.goto("https://localhost/")
+
+def chromium_page(browser: Any) -> Any:
+    """Return an empty page of Chromium in a context of its own."""
+    page = browser.new_context(permissions=["camera", "microphone"]).new_page()
+    page.route("**/*", lambda route: route.fulfill(body="<!doctype html><body>", content_type="text/html"))
+    page.goto("https://localhost/")
+    return page
+
+
+def only(transport: str | None, sdp: str) -> str:
+    """Return a description of the node without its candidates of other transports.
+
+    transport: `udp` or `tcp`; None leaves all.
+    """
+    lines = sdp.split("\r\n")
+    if transport is not None:
+        lines = [x for x in lines if not x.startswith("a=candidate:") or x.split()[2].lower() == transport]
+        assert any(x.startswith("a=candidate:") for x in lines), f"the node offers no {transport}"
+    return "\r\n".join(lines)
+
+
+class Page:
+    """A page of either browser with one participant; its SDP goes to the node by way of the test."""
+
+    def __init__(self, page: Any, node: NodeProcess, peer: str, transport: str | None = None) -> None:
+        self.page, self.node, self.peer, self.transport = page, node, peer, transport
         self.page.add_script_tag(content=(Path(__file__).parent / "page.js").read_text())
 
-    def publish(self, colour: str, hz: int = 440, *, simulcast: bool = False) -> None:
-        offer = self.page.evaluate("([c, hz, s]) => offerUp(c, hz, s)", [colour, hz, simulcast])
+    def publish(self, colour: str, hz: int = 440, *, simulcast: bool = False, codec: str | None = None) -> None:
+        offer = self.page.evaluate("([c, hz, s, codec]) => offerUp(c, hz, s, codec)", [colour, hz, simulcast, codec])
         answer = self.node.ok("POST", f"/rooms/{ROOM}/peers/{self.peer}/up", {"sdp": offer})
-        self.page.evaluate("sdp => answered(sdp)", answer["sdp"])
+        self.page.evaluate("sdp => answered(sdp)", only(self.transport, answer["sdp"]))
 
     def watch(self, slots: list[str]) -> None:
         offer = self.node.ok("POST", f"/rooms/{ROOM}/peers/{self.peer}/down", {"slots": slots})
-        sdp = self.page.evaluate("sdp => answerDown(sdp)", offer["sdp"])
+        sdp = self.page.evaluate("sdp => answerDown(sdp)", only(self.transport, offer["sdp"]))
         self.node.ok("PUT", f"/rooms/{ROOM}/peers/{self.peer}/down", {"leg": offer["leg"], "sdp": sdp})
 
     def colour(self, slot: str) -> str:
@@ -139,15 +165,37 @@ class Page:
         found: dict[str, Any] = self.page.evaluate("slot => inbound(slot)", slot)
         return found
 
+    def sends(self, kind: str) -> dict[str, Any]:
+        """Return the statistics of what this page publishes as `audio` or `video` (the camera comes first)."""
+        found: dict[str, Any] = next(s for s in self.page.evaluate("() => outbound()") if s["kind"] == kind)
+        return found
+
+    def protocol(self, leg: str) -> str:
+        """Return `udp` or `tcp`, as the candidate pair in use says.  leg: `up` or `down`."""
+        return str(self.page.evaluate("leg => protocol(leg)", leg))
+
 
 @pytest.fixture
 def page(browser: Any, node: NodeProcess) -> Iterator[Any]:
-    pages: list[Page] = []
+    pages: list[Any] = []
 
-    def make(peer: str) -> Page:
-        pages.append(Page(browser, node, peer))
-        return pages[-1]
+    def make(peer: str, transport: str | None = None) -> Page:
+        pages.append(chromium_page(browser))
+        return Page(pages[-1], node, peer, transport)
 
     yield make
     for one in pages:
-        one.page.context.close()
+        one.context.close()
+
+
+@pytest.fixture
+def firefox_page(firefox: Firefox, node: NodeProcess) -> Iterator[Any]:
+    pages: list[FirefoxPage] = []
+
+    def make(peer: str, transport: str | None = None) -> Page:
+        pages.append(firefox.new_page())
+        return Page(pages[-1], node, peer, transport)
+
+    yield make
+    for one in pages:
+        one.close()

@@ -83,6 +83,13 @@ class LightPeer:
         await asyncio.to_thread(self.node.ok, "PUT", path, {"leg": offer["leg"], "sdp": answer})
         return await self._connect(offer["sdp"])
 
+    async def play(self, offer: str) -> str:
+        """Offer to receive the program.  Returns the node's answer."""
+        path = f"/rooms/{ROOM}/peers/{self.peer}/play"
+        answer = await asyncio.to_thread(self.node.ok, "POST", path, {"sdp": offer})
+        await self._connect(answer["sdp"])
+        return str(answer["sdp"])
+
     async def _connect(self, sdp: str) -> "LightPeer":
         self.ufrag = re.search(r"a=ice-ufrag:(\S+)", sdp)[1]  # type: ignore[index]
         self.pwd = re.search(r"a=ice-pwd:(\S+)", sdp)[1]  # type: ignore[index]

@@ -2,25 +2,34 @@
 let up, down;
 const videos = {}, tracks = {};
 const LAYERS = [["q", 4, 150e3], ["h", 2, 500e3], ["f", 1, 1500e3]];
-function source(colour, hz, width, height) {
+async function source(colour, hz, width, height) {
   const canvas = document.createElement("canvas");
   canvas.width = width; canvas.height = height;
   const g = canvas.getContext("2d");
   let n = 0;
   setInterval(() => { g.fillStyle = colour; g.fillRect(0, 0, width, height); g.fillStyle = "#fff"; g.fillRect((n++ * 9) % width, height * 0.84, 40, 20); }, 66);
+  return [await sound(hz), canvas.captureStream(15).getVideoTracks()[0]];
+}
+async function sound(hz) {
+  if (/Firefox/.test(navigator.userAgent)) { // it runs no AudioContext where there is no sound device; its fake microphone is a tone, too
+    const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
+    return (await navigator.mediaDevices.getUserMedia({ audio: plain })).getAudioTracks()[0];
+  }
   const audio = new AudioContext(), tone = audio.createOscillator(), out = audio.createMediaStreamDestination();
   tone.frequency.value = hz; tone.connect(out); tone.start();
-  return [out.stream.getAudioTracks()[0], canvas.captureStream(15).getVideoTracks()[0]];
+  return out.stream.getAudioTracks()[0];
 }
-async function offerUp(colour, hz, simulcast = false) {
+async function offerUp(colour, hz, simulcast = false, codec = null) {
   up = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
-  const [mic, camera] = source(colour, hz, simulcast ? 1280 : 640, simulcast ? 720 : 360);
+  const [mic, camera] = await source(colour, hz, simulcast ? 1280 : 640, simulcast ? 720 : 360);
   up.addTransceiver(mic, { direction: "sendonly" });
   const sendEncodings = LAYERS.map(([rid, scaleResolutionDownBy, maxBitrate]) => ({ rid, scaleResolutionDownBy, maxBitrate }));
   const video = up.addTransceiver(camera, { direction: "sendonly", ...(simulcast ? { sendEncodings } : {}) });
   const screen = up.addTransceiver("video", { direction: "sendonly" });
   const codecs = RTCRtpSender.getCapabilities("video").codecs;
-  const order = [...codecs.filter((c) => /h264/i.test(c.mimeType)), ...codecs.filter((c) => !/h264/i.test(c.mimeType))];
+  const h264 = codecs.filter((c) => /h264/i.test(c.mimeType)), others = codecs.filter((c) => !/h264/i.test(c.mimeType));
+  const wanted = (c) => c.mimeType.toLowerCase() === `video/${codec?.toLowerCase()}` || /rtx/i.test(c.mimeType);
+  const order = codec ? codecs.filter(wanted) : [...h264, ...others];
   video.setCodecPreferences(order); screen.setCodecPreferences(order);
   await up.setLocalDescription();
   return up.localDescription.sdp;
@@ -56,7 +65,7 @@ function colour(slot) {
 async function inbound(slot) {
   let found = {};
   const report = await tracks[slot].receiver.getStats();
-  report.forEach((s) => { if (s.type === "inbound-rtp") found = { ...s }; });
+  report.forEach((s) => { if (s.type === "inbound-rtp") found = { ...s, codec: report.get(s.codecId)?.mimeType }; });
   return found;
 }
 
@@ -66,8 +75,18 @@ async function layers(active) {
   await sender.setParameters(parameters);
 }
 const shownHeight = (slot) => videos[slot]?.videoHeight ?? 0;
+// What a leg sends, one entry per RTP stream.
 async function outbound() {
   const found = [];
-  (await up.getStats()).forEach((s) => { if (s.type === "outbound-rtp" && s.kind === "video") found.push({ ...s }); });
+  const report = await up.getStats();
+  report.forEach((s) => { if (s.type === "outbound-rtp") found.push({ ...s, codec: report.get(s.codecId)?.mimeType }); });
   return found;
+}
+// "udp" or "tcp": the protocol of the candidate pair that a leg really uses, "" while it has none.
+async function protocol(leg) {
+  const report = await (leg === "up" ? up : down).getStats();
+  let selected = null;
+  report.forEach((s) => { if (s.type === "transport" && s.selectedCandidatePairId) selected = report.get(s.selectedCandidatePairId); });
+  if (!selected) report.forEach((s) => { if (s.type === "candidate-pair" && (s.selected || (s.nominated && s.state === "succeeded"))) selected = s; });
+  return report.get(selected?.remoteCandidateId)?.protocol ?? "";
 }

@@ -10,9 +10,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from rooms import floor, poll, room
+from rooms import encoder, floor, poll, room
 from rooms.actor import Actor
 from rooms.events import (
+    EncoderStarted,
+    EncoderStopped,
     FloorGranted,
     FloorReleased,
     FloorRequested,
@@ -96,6 +98,7 @@ def class_day() -> Story:
     story.wait(60_000).do(room.start, CHAIR)
     for slot, kind in (("stage", "camera"), ("audio-0", "mic")):
         story.wait(90).do(room.switched, slot, f"{LECTURER}/{kind}", 84)
+    story.wait(3_000).do(encoder.start, DONG_HA, story.at_ms)
     story.wait(40_000).do(floor.request, Actor(DONG_HA, "point"))
     story.wait(2_000).do(floor.request, Actor(THAI_THUY, "point"))
     story.wait(5_000).do(floor.grant, CHAIR, DONG_HA)
@@ -103,6 +106,7 @@ def class_day() -> Story:
     story.wait(1).do(room.switched, "audio-1", f"{DONG_HA}/mic", 30)
     story.wait(50_000).do(floor.grant, CHAIR, THAI_THUY)
     story.wait(130).do(room.switched, "guest", f"{THAI_THUY}/camera", 121)
+    story.wait(500).do(encoder.stop, DONG_HA, "left")
     story.wait(9_000).do(floor.request, Actor(TAM_DUONG, "point"))
     story.wait(1_000).do(floor.withdraw, CHAIR, TAM_DUONG)
     story.wait(30_000).do(floor.release, Actor(THAI_THUY, "point"))
@@ -112,9 +116,10 @@ def class_day() -> Story:
     story.wait(500).do(poll.tally, "pol_1", Count((9, 4, 30), 6))
     story.wait(4_000).do(poll.close, LECTURER, Count((10, 4, 30), 7))
     story.wait(20_000).do(floor.grant, CHAIR, TAM_DUONG)
+    story.do(encoder.start, TAM_DUONG, story.at_ms)
     story.wait(8_000).do(room.leave, TAM_DUONG, "lost", story.at_ms - 8_000)
     story.wait(15_000).come(TAM_DUONG).do(floor.grant, CHAIR, MAIN)
-    story.do(poll.open_poll, CHAIR, "pol_2", 2)
+    story.do(poll.open_poll, CHAIR, "pol_2", 2).do(encoder.start, THAI_THUY, story.at_ms)
     return story.wait(600_000).do(room.end, LECTURER, "ended", Count((3, 2), 5), story.at_ms)
 
 
@@ -127,6 +132,7 @@ def contradictions() -> Story:
         PollClosed(poll="pol_0", counts=[1, 2], phones=3, by=None),
         ParticipantLeft(participant=DONG_HA, reason="lost", since_ms=START_MS),
         RecordingStopped(),
+        EncoderStopped(point=DONG_HA, reason="lost"),
         LectureOpened(lecturer=LECTURER, main_point=MAIN, points=list(POINTS)),
         LectureOpened(lecturer=ORGANISER, main_point=DONG_HA, points=[]),
         FloorGranted(participant=DONG_HA, by=LECTURER),
@@ -135,6 +141,8 @@ def contradictions() -> Story:
     told.wait(1_000).say(
         ParticipantJoined(participant=DONG_HA, role="point"),
         ParticipantJoined(participant=DONG_HA, role="observer"),
+        EncoderStarted(point=DONG_HA),
+        EncoderStarted(point=DONG_HA),
         LectureStarted(by=LECTURER),
         LectureStarted(by=ORGANISER),
         FloorRequested(participant=TAM_DUONG),
@@ -159,6 +167,7 @@ def contradictions() -> Story:
         LectureEnded(by=None, reason="expired"),
         LectureEnded(by=LECTURER, reason="ended"),
         RecordingStarted(),
+        EncoderStarted(point=MAIN),
         PollOpened(poll="pol_3", options=2, by=LECTURER),
         PollClosed(poll="pol_2", counts=[1, 1, 1, 1], phones=0, by=None),
         FloorRequested(participant=MAIN),
@@ -197,6 +206,8 @@ def chance(seed: int, length: int = 80) -> Story:
             PointReported(point=who, camera="ok", microphone="silent"),
             RecordingStarted(),
             RecordingStopped(),
+            EncoderStarted(point=who),
+            EncoderStopped(point=who, reason="left"),
         )
         story.wait(int(random.random() * 5_000)).say(pick(several))
         if number == length // 4:

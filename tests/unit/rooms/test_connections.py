@@ -4,6 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from core.clock import to_ms
+from core.errors import Conflict
+from rooms.encoder import may_publish
 from tests.unit.rooms.house import GRACE_S, House, kinds
 from tests.unit.rooms.stories import (
     DONG_HA,
@@ -80,6 +82,47 @@ def test_after_a_restart_who_stays_away_is_let_go_and_nobody_before(house: House
     house.clock.advance(GRACE_S)
     (left,) = after.rooms.sweep()
     assert left.body == {"participant": TAM_DUONG, "reason": "lost", "since_ms": back}
+
+
+def test_a_point_is_here_as_long_as_its_page_or_its_encoder_is(house: House) -> None:
+    house.live(DONG_HA)
+    house.rooms.start_encoder(LECTURE, DONG_HA, "whip-1")
+    assert house.state.encoders == (DONG_HA,)
+    house.rooms.disconnected(LECTURE, DONG_HA, f"sid-{DONG_HA}")
+    house.clock.advance(2 * GRACE_S)
+    assert house.rooms.sweep() == [], "the encoder is still here"
+    assert house.rooms.join(LECTURE, DONG_HA, "point", "sid-2").replaced_connection is None
+    assert kinds(house.rooms.stop_encoder(LECTURE, DONG_HA, "whip-1", "left")) == ["encoder.stopped"]
+    house.clock.advance(2 * GRACE_S)
+    assert house.rooms.sweep() == [], "its page is"
+    house.rooms.disconnected(LECTURE, DONG_HA, "sid-2")
+    house.clock.advance(GRACE_S)
+    assert kinds(house.rooms.sweep()) == ["participant.left"]
+
+
+def test_an_encoder_brings_its_point_in_and_takes_it_with_it(house: House) -> None:
+    house.live()
+    assert DONG_HA in house.rooms.start_encoder(LECTURE, DONG_HA, "whip-1").present
+    assert house.kinds[-2:] == ["participant.joined", "encoder.started"]
+    house.rooms.start_encoder(LECTURE, DONG_HA, "whip-2")
+    assert house.kinds[-1] == "encoder.started", "one that comes back was not away"
+    assert house.rooms.stop_encoder(LECTURE, DONG_HA, "whip-1", "lost") == [], "that one was replaced"
+    house.rooms.stop_encoder(LECTURE, DONG_HA, "whip-2", "lost")
+    house.clock.advance(GRACE_S)
+    house.rooms.sweep()
+    assert (DONG_HA in house.state.present, house.state.encoders) == (False, ())
+
+
+def test_after_a_restart_an_encoder_that_is_gone_is_noted_without_its_connection(house: House) -> None:
+    house.live(DONG_HA).rooms.start_encoder(LECTURE, DONG_HA, "whip-1")
+    after = House(house.db, house.clock)
+    after.rooms.resume()
+    assert after.state.encoders == (DONG_HA,)
+    with pytest.raises(Conflict, match="encoder_active"):
+        may_publish(after.state, DONG_HA)
+    may_publish(after.state, TAM_DUONG)
+    assert kinds(after.rooms.stop_encoder(LECTURE, DONG_HA, None, "lost")) == ["encoder.stopped"]
+    may_publish(after.state, DONG_HA)
 
 
 def test_an_ended_class_is_not_taken_up_again(house: House) -> None:
