@@ -6,11 +6,15 @@ const MEND_MS = 5_000; // from fresh ICE names to "connected"
 const MENDS = 2; // restarts of ICE without being connected between them; after that a new connection
 const REACH_MS = 30_000; // the socket is often away for as long as the media; the node forgets us after this
 const REACH_AGAIN_MS = 500;
+const ENCODER = "media.encoder_active";
 const AWAY = ["offline", "timeout", "media.unavailable"];
 const CONNECT_MS = 8_000; // from the offer to "connected"
 const FIRST_RETRY_MS = 300;
 const LONGEST_RETRY_MS = 3_000;
 const REFUSED_RETRY_MS = 5_000; // the plan does not let us send now; it may later
+
+/** @type {RTCConfiguration} */
+export const CONFIGURATION = { bundlePolicy: "max-bundle" };
 
 /** The server did not take part in a negotiation. */
 export class NotNegotiated extends Error {
@@ -40,6 +44,7 @@ export class Leg {
     this.restarts = 0; // of ICE, that the node took part in
     this.retries = 0;
     this.stopped = true;
+    this.resting = false; // all is well without this leg: an encoder sends picture and sound of our point
     this.wasUp = false; // the present connection has been connected
     this.mends = 0; // how often ICE was restarted since the present connection was last connected
     /** @type {RTCPeerConnection | null} whose ICE is being restarted */
@@ -78,7 +83,7 @@ export class Leg {
   async begin() {
     this.drop();
     this.negotiations++;
-    const pc = (this.pc = new RTCPeerConnection({ bundlePolicy: "max-bundle" }));
+    const pc = (this.pc = new RTCPeerConnection(CONFIGURATION));
     pc.addEventListener("connectionstatechange", () => this.look(pc));
     this.timer = setTimeout(() => this.failed(pc), CONNECT_MS);
     try {
@@ -108,6 +113,7 @@ export class Leg {
       this.retries = this.mends = 0;
       if (!this.connected) this.connections++;
       this.connected = this.wasUp = true;
+      this.resting = false;
       this.changed();
     } else if (state === "disconnected") {
       this.connected = false;
@@ -171,7 +177,9 @@ export class Leg {
   failed(pc, error) {
     if (pc !== this.pc || this.stopped) return;
     this.drop();
-    const refused = error instanceof NotNegotiated && ["media.not_planned", "permission.denied"].includes(error.code);
+    const code = error instanceof NotNegotiated ? error.code : "";
+    const refused = ["media.not_planned", "permission.denied", ENCODER].includes(code);
+    this.resting = code === ENCODER;
     const fullMs = refused ? REFUSED_RETRY_MS : Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.retries++, 10));
     this.timer = setTimeout(() => this.begin(), fullMs * (0.5 + Math.random() / 2));
     this.changed();

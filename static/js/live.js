@@ -93,6 +93,7 @@ export class LiveRoom {
     this.media = startMedia({
       request: (type, payload) => this.link.request(type, payload),
       epoch: joined.media.epoch,
+      ice: joined.media.ice,
       publish: publishes ? { ...this.tracks } : undefined,
       seen: isSeen(this.state, this.me),
       onSlot: (slot, stream) => this.slot(slot, stream),

@@ -39,7 +39,8 @@ window.heightOf = (slot) => document.querySelector(`video[data-slot="${slot}"]`)
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
-    one = Class(tmp_path_factory.mktemp("sizes"), node="media")
+    relay = {"TURN_URLS": "turn:127.0.0.1:9?transport=tcp", "TURN_TTL_S": "6"}
+    one = Class(tmp_path_factory.mktemp("sizes"), node="media", **relay)
     yield one
     one.stop()
 
@@ -143,3 +144,26 @@ def stands_still(page: Page) -> bool:
     before = page.evaluate(FRAMES)
     page.wait_for_timeout(1000)
     return bool(page.evaluate(FRAMES) == before)
+
+
+RELAY = "pcs.map((pc) => pc.getConfiguration().iceServers.map((server) => `${server.urls} ${server.username}`).join())"
+TARGETS = """async (ms) => {
+  const { delay } = await import("/static/js/loss.js");
+  const receivers = pcs.flatMap((pc) => pc.getReceivers());
+  delay(receivers, ms);
+  return [...new Set(receivers.map((receiver) => receiver.jitterBufferTarget))];
+}"""
+
+
+def test_a_hall_knows_the_relay_and_renews_its_credentials_for_another_network(browser: Browser, live: Class) -> None:
+    point = hall(browser, live)
+    wait_for(point, "pcs.length === 2 && pcs.every((pc) => pc.connectionState === 'connected')")
+    before = point.evaluate(RELAY)
+    assert all("turn:127.0.0.1:9?transport=tcp" in one and live.points[1] in one for one in before), before
+    point.wait_for_timeout(3500)  # half of the credentials' time
+    point.evaluate("dispatchEvent(new Event('online'))")
+    until(lambda: all(new != old for new, old in zip(point.evaluate(RELAY), before, strict=True)), within_s=20)
+    wait_for(point, "pcs.length === 2 && pcs.every((pc) => pc.connectionState === 'connected')")
+    assert point.evaluate(TARGETS, 220) == [220], "a browser that can wait for repairs is told to"
+    assert point.evaluate(TARGETS, None) == [None]
+    point.context.close()
