@@ -31,11 +31,13 @@ export class Leg {
    * @param {(pc: RTCPeerConnection) => Promise<void>} negotiate
    * @param {(pc: RTCPeerConnection) => Promise<void>} restartIce throws NotNegotiated
    * @param {() => void} changed
+   * @param {() => void} silent nothing comes any more
    */
-  constructor(negotiate, restartIce, changed) {
+  constructor(negotiate, restartIce, changed, silent) {
     this.negotiate = negotiate;
     this.restartIce = restartIce;
     this.changed = changed;
+    this.silent = silent;
     /** @type {RTCPeerConnection | null} */
     this.pc = null;
     this.connected = false;
@@ -119,6 +121,7 @@ export class Leg {
       this.connected = false;
       this.changed();
       if (this.mending) return;
+      this.silent();
       clearTimeout(this.timer);
       this.timer = setTimeout(() => this.mend(pc), DISCONNECTED_MS);
     } else if (state === "failed" && this.wasUp) {

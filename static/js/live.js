@@ -98,6 +98,7 @@ export class LiveRoom {
       seen: isSeen(this.state, this.me),
       onSlot: (slot, stream) => this.slot(slot, stream),
       onStatus: (media) => this.tell({ media }),
+      onSilence: () => this.link.probe(),
     });
     this.changed();
   }

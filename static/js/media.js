@@ -29,6 +29,7 @@ import { slotsByMid, ufragOf, withIceNames } from "./sdp.js";
  * @property {boolean} [seen] whether everybody sees us: the camera is sent in all sizes, else in the smallest
  * @property {(slot: string, stream: MediaStream) => void} [onSlot] once per slot and negotiation
  * @property {(status: MediaStatus) => void} [onStatus]
+ * @property {() => void} [onSilence] nothing comes any more: the socket, which is slower to notice, may be gone as well
  */
 
 /** @type {Kind[]} the order of the m-lines of the up leg */
@@ -75,8 +76,9 @@ class Media {
     this.status = "connecting";
     const changed = () => this.tell();
     this.theirs = { up: "", down: "" }; // the node's descriptions of the present connections
-    this.down = new Leg((pc) => this.negotiateDown(pc), (pc) => this.restartDown(pc), changed);
-    this.up = options.publish ? new Leg((pc) => this.negotiateUp(pc), (pc) => this.restartUp(pc), changed) : null;
+    const silent = () => this.options.onSilence?.();
+    this.down = new Leg((pc) => this.negotiateDown(pc), (pc) => this.restartDown(pc), changed, silent);
+    this.up = options.publish ? new Leg((pc) => this.negotiateUp(pc), (pc) => this.restartUp(pc), changed, silent) : null;
     this.relay = new Relay(options.ice, async () => {
       const ack = await options.request("media.ice", {});
       return ack.ok ? /** @type {any} */ (ack) : null;

@@ -72,6 +72,8 @@ export function connect(options) {
   return {
     /** @type {Request} never rejects: no connection is an ack with ok = false */
     request: (type, payload) => link.request(type, payload),
+    /** Find out whether the server still answers, and connect again if not: something else noticed that the line is gone. */
+    probe: () => link.reconnectNow(),
     close: () => link.close(),
     state: () => link.state,
     labels: () => link.labels,

@@ -37,6 +37,7 @@ OPEN = """async ({lecture, me, role}) => {
     onJoined: (joined) => w.media ??= startMedia({
       request: w.link.request, epoch: joined.media.epoch, publish,
       onStatus: (s) => w.media_statuses.push(s),
+      onSilence: () => w.link.probe(),
       onSlot: (slot, stream) => {
         w.slots[slot] = stream;
         const el = Object.assign(document.createElement(slot.startsWith("audio") ? "audio" : "video"),
