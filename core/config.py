@@ -25,8 +25,8 @@ class Config:
     locale: str = "vi"
     zone: str = "Asia/Ho_Chi_Minh"
     media_announce: tuple[str, ...] = ("auto",)  # addresses put in candidates; auto: this machine's own
-    media_host: str = "0.0.0.0"
-    media_port: int = 5004  # UDP
+    media_host: str = "0.0.0.0,::"
+    media_port: int = 5004  # UDP and TCP
     control_port: int = 0  # loopback; 0: any free port
     lobby_minutes: int = 15  # the lobby opens this long before a lecture's start
     grace_s: float = 8.0  # a lost connection counts as gone only after this long

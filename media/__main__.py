@@ -24,8 +24,8 @@ def arguments() -> argparse.Namespace:
     """Return the command line's values."""
     parser = argparse.ArgumentParser(prog="python -m media", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True, help="holds recordings/ and media-token")
-    parser.add_argument("--host", default="0.0.0.0", help="address of the media port")
-    parser.add_argument("--port", type=int, default=5004, help="UDP port for media; 0: any free one")
+    parser.add_argument("--host", default="0.0.0.0,::", help="local addresses of the media port, comma separated")
+    parser.add_argument("--port", type=int, default=5004, help="UDP and TCP port for media; 0: any free one")
     parser.add_argument("--announce", default="auto", help="addresses in candidates, comma separated, or auto")
     parser.add_argument("--control-port", type=int, default=0, help="loopback TCP port; 0: any free one")
     parser.add_argument("--state", type=Path, required=True, help="JSON file written when the node is ready")
@@ -35,7 +35,8 @@ def arguments() -> argparse.Namespace:
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, SIGINT, or until nobody has listened for ten minutes."""
     token = os.environ.get("MEDIA_TOKEN") or (options.data_dir / "media-token").read_text().strip()
-    port = Port(options.host, options.port, announced(options.announce))
+    hosts = tuple(filter(None, options.host.replace(" ", "").split(",")))
+    port = Port(hosts, options.port, announced(options.announce, hosts))
     recordings = options.data_dir / "recordings"
     recordings.mkdir(parents=True, exist_ok=True)
     node = Node(port, recordings)
@@ -43,7 +44,7 @@ async def run(options: argparse.Namespace) -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", options.control_port)
     await site.start()
-    node.open()
+    await node.open()
     control_port = runner.addresses[0][1]
     _write(options.state, {"pid": os.getpid(), "control_url": f"http://127.0.0.1:{control_port}",
                            "epoch": node.epoch, "media_port": port.addresses[0][1]})  # fmt: skip
@@ -59,25 +60,40 @@ async def run(options: argparse.Namespace) -> None:
     await runner.cleanup()
 
 
-def announced(wanted: str) -> tuple[str, ...]:
-    """Return the IPv4 addresses for candidates.
+def announced(wanted: str, hosts: tuple[str, ...] = ("0.0.0.0",)) -> tuple[str, ...]:
+    """Return the addresses for candidates.
 
-    wanted: comma separated; `auto` stands for this machine's own address, then loopback.
+    wanted: comma separated; `auto` stands for this machine's own addresses, then loopback;
+    hosts: where the port listens: only families that do are announced by `auto`.
     """
     found: list[str] = []
     for address in filter(None, wanted.replace(" ", "").split(",")):
-        found += [*_own_address(), "127.0.0.1"] if address == "auto" else [address]
+        found += _automatic(hosts) if address == "auto" else [address]
     return tuple(dict.fromkeys(found)) or ("127.0.0.1",)
 
 
-def _own_address() -> list[str]:
+def _automatic(hosts: tuple[str, ...]) -> list[str]:
+    found = []
+    for family, anywhere, probe, own in (
+        (socket.AF_INET, "0.0.0.0", "192.0.2.1", "127.0.0.1"),  # TEST-NET-1, RFC 5737
+        (socket.AF_INET6, "::", "2001:db8::1", "::1"),  # documentation, RFC 3849
+    ):
+        named = [h for h in hosts if (":" in h) == (family == socket.AF_INET6)]
+        if anywhere in named:
+            found += [*_own_address(family, probe), own]
+        else:
+            found += named
+    return sorted(found, key=lambda ip: ip in ("127.0.0.1", "::1"))
+
+
+def _own_address(family: int, elsewhere: str) -> list[str]:
     """Return the address the default route leaves from; connecting a UDP socket sends nothing."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(("192.0.2.1", 9))  # TEST-NET-1, RFC 5737
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))
             return [str(probe.getsockname()[0])]
-        except OSError:  # no network at all
-            return []
+    except OSError:  # no network of this family
+        return []
 
 
 def _write(path: Path, state: dict[str, object]) -> None:

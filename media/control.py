@@ -7,6 +7,7 @@ HTTP/JSON on loopback with a bearer token:
 - `POST /rooms/{room}/peers/{peer}/up` UpOffer -> UpAnswer
 - `POST /rooms/{room}/peers/{peer}/down` DownRequest -> DownOffer
 - `PUT /rooms/{room}/peers/{peer}/down` DownAnswer -> 204
+- `PATCH /rooms/{room}/peers/{peer}/up|down` IceRestart -> IceRestarted
 - `DELETE /rooms/{room}/peers/{peer}` -> 204
 - `GET /events` NDJSON, one NodeEvent a line, a Heartbeat at least every 2 s
 - `GET /metrics` Prometheus text, `GET /healthz` Health
@@ -88,6 +89,19 @@ class DownAnswer(Message):
 
     leg: Annotated[str, Field(max_length=40)]
     sdp: Sdp
+
+
+class IceRestart(Message):
+    """The peer's network changed: both sides take fresh ICE names, DTLS and subscriptions stay."""
+
+    ufrag: Annotated[str, Field(min_length=4, max_length=256)] | None = None  # the peer's new one, if known
+
+
+class IceRestarted(Message):
+    """The node's fresh names."""
+
+    ufrag: str
+    pwd: str
 
 
 class Health(Message):

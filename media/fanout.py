@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import struct
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import cffi
@@ -23,6 +24,7 @@ except ImportError:  # another version: see `_self_test`
 STRIDE = 1600  # bytes per buffer: largest packet (1500) and the authentication tag
 BATCH = 256  # datagrams per sendmmsg
 OVERHEAD = 16  # GCM tag; CM/SHA1 needs 10
+SEQ_AND_TIME = struct.Struct("!HL")
 
 _c = cffi.FFI()
 _c.cdef("""
@@ -35,31 +37,50 @@ int sendmmsg(int fd, struct mmsghdr *v, unsigned int n, int flags);
 _libc = _c.dlopen(None)
 
 
-class Viewer(Protocol):
-    """Who gets packets."""
-
-    outbound: Any  # pylibsrtp Session
-    target: "Target | None"  # where to; None: nowhere yet
-
-
 class Target:
-    """A socket address in the form the kernel takes."""
+    """A UDP path to a peer: our socket, and the peer's address in the form the kernel takes."""
 
-    def __init__(self, address: tuple[str, int]) -> None:
-        """Pack an IPv4 address: (dotted quad, port)."""
+    stream = None  # a TCP path has one: media.tcp.Stream
+
+    def __init__(self, address: tuple[str, int], sock: socket.socket) -> None:
+        """Pack an address: (numeric IPv4 or IPv6, port), to be sent to from the UDP socket `sock`."""
         self.address = address
-        packed = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", address[1], socket.inet_aton(address[0]))
+        self.fd = sock.fileno()
+        self._sock = sock
+        if ":" in address[0]:
+            host = socket.inet_pton(socket.AF_INET6, address[0].partition("%")[0])
+            packed = struct.pack("=H", socket.AF_INET6) + struct.pack("!HL16sL", address[1], 0, host, 0)
+        else:
+            host = socket.inet_pton(socket.AF_INET, address[0])
+            packed = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", address[1], host)
         self.buffer = _c.new("unsigned char[]", packed)
         self.size = len(packed)
 
+    def send(self, data: bytes, *, video: bool = False) -> bool:
+        """Send one datagram; a full buffer or an unreachable address loses it, as networks do."""
+        try:
+            self._sock.sendto(data, self.address)
+        except OSError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Do nothing: the socket belongs to all."""
+
+
+class Viewer(Protocol):
+    """Who gets packets of a slot."""
+
+    outbound: Any  # pylibsrtp Session, None: not yet
+    target: Any  # Target or media.tcp.Stream, None: not yet
+    shift: tuple[int, int] | None  # (sequence, timestamp) distance of this viewer's line from the slot's
+
 
 class FanOut:
-    """Buffers for one socket; belongs to the event loop's thread."""
+    """Buffers for all sockets; belongs to the event loop's thread."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Allocate once for `sock`, a non-blocking UDP socket."""
-        self._sock = sock
-        self._fd = sock.fileno()
+    def __init__(self) -> None:
+        """Allocate once."""
         self._fast = srtp_lib is not None and _self_test()
         self._memory = _c.new("unsigned char[]", BATCH * STRIDE)
         view = memoryview(_c.buffer(self._memory)).cast("B")
@@ -72,47 +93,67 @@ class FanOut:
             self._iovecs[i].iov_base = self._memory + i * STRIDE
             header = self._messages[i].msg_hdr
             header.msg_iov, header.msg_iovlen = self._iovecs + i, 1
+        self._headers = [self._messages[i].msg_hdr for i in range(BATCH)]
         self._length: Any = srtp_ffi.new("int *") if self._fast else None
         self.sent = 0
-        self.dropped = 0  # the kernel's buffer was full: the viewers ask again by NACK
+        self.sent_bytes = 0
+        self.dropped = 0  # the kernel's buffer was full, or a TCP peer's: the viewers ask again by NACK
 
-    def send(self, packet: bytes, viewers: list[Any]) -> None:
-        """Encrypt `packet` (RTP, at most 1500 bytes) for each viewer and send it."""
-        for start in range(0, len(viewers), BATCH):
-            count = self._encrypt(packet, viewers[start : start + BATCH])
-            if count:
-                self._flush(count)
+    def send(self, packet: bytes, viewers: Iterable[Any], *, video: bool = True) -> None:
+        """Encrypt `packet` (RTP, at most 1500 bytes) for each viewer and send it.
 
-    def _encrypt(self, packet: bytes, viewers: list[Any]) -> int:
-        size, count = len(packet), 0
+        viewers: `Viewer`s, best in runs of the same socket: each change of socket costs a system call;
+        video: whether a TCP peer that does not keep up may be left out early.
+        """
+        size, count, fd = len(packet), 0, -1
         if size + OVERHEAD > STRIDE:
-            return 0
+            return
         for viewer in viewers:
             target, session = viewer.target, viewer.outbound
             if target is None or session is None:
                 continue
-            if self._fast:
-                self._windows[count][:size] = packet
-                self._length[0] = size
-                # The return code matters: a call that fails silently looks twice as fast.
-                if srtp_lib.srtp_protect(session._srtp[0], self._pointers[count], self._length):
-                    self.dropped += 1
-                    continue
-                length = self._length[0]
+            if count == BATCH or (count and target.fd != fd):
+                self._flush(fd, count)
+                count = 0
+            fd = target.fd
+            length = self._encrypt(packet, size, count, session, viewer.shift)
+            if not length:
+                self.dropped += 1
+            elif target.stream is not None:
+                done = target.stream.send(bytes(self._windows[count][:length]), video=video)
+                self.sent += done
+                self.sent_bytes += length * done
+                self.dropped += not done
             else:
-                protected = session.protect(packet)
-                length = len(protected)
-                self._windows[count][:length] = protected
-            self._iovecs[count].iov_len = length
-            header = self._messages[count].msg_hdr
-            header.msg_name, header.msg_namelen = target.buffer, target.size
-            count += 1
-        return count
+                self._iovecs[count].iov_len = length
+                header = self._headers[count]
+                header.msg_name, header.msg_namelen = target.buffer, target.size
+                self.sent_bytes += length
+                count += 1
+        if count:
+            self._flush(fd, count)
 
-    def _flush(self, count: int) -> None:
+    def _encrypt(self, packet: bytes, size: int, i: int, session: Any, shift: tuple[int, int] | None) -> int:
+        """Put the packet for one viewer into window i.  Returns its length, 0 when it cannot be encrypted."""
+        window = self._windows[i]
+        window[:size] = packet
+        if shift is not None:
+            seq, timestamp = SEQ_AND_TIME.unpack_from(packet, 2)
+            SEQ_AND_TIME.pack_into(window, 2, (seq + shift[0]) & 0xFFFF, (timestamp + shift[1]) & 0xFFFFFFFF)
+        if self._fast:
+            self._length[0] = size
+            # The return code matters: a call that fails silently looks twice as fast.
+            if srtp_lib.srtp_protect(session._srtp[0], self._pointers[i], self._length):
+                return 0
+            return int(self._length[0])
+        protected = session.protect(bytes(window[:size]))
+        window[: len(protected)] = protected
+        return len(protected)
+
+    def _flush(self, fd: int, count: int) -> None:
         done = 0
         while done < count:
-            n = _libc.sendmmsg(self._fd, self._messages + done, count - done, 0)
+            n = _libc.sendmmsg(fd, self._messages + done, count - done, 0)
             if n > 0:
                 done += n
                 self.sent += n

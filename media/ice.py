@@ -4,11 +4,12 @@ Source: RFC 8445 (lite implementation), RFC 8489 (STUN), RFC 7675 (consent), RFC
 """
 
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 
 from aioice import stun
 
-Address = tuple[str, int]
+Address = tuple[str, int]  # numeric IPv4 or IPv6 address, port
 CONSENT_S = 30.0  # RFC 7675 section 5.1: no check for this long, no more sending
 BINDING_REQUEST = b"\x00\x01"
 USERNAME = 0x0006
@@ -74,6 +75,7 @@ class IceLite:
     def check(self, data: bytes, address: Address) -> Check | None:
         """Verify a binding request that names our ufrag.
 
+        data: the datagram or RFC 4571 frame; address: where it came from, told back to the peer.
         Returns None for anything that must be dropped without an answer.
         """
         try:
@@ -96,3 +98,30 @@ class IceLite:
             reply.attributes["XOR-MAPPED-ADDRESS"] = address
         reply.add_message_integrity(self.pwd.encode())
         return Check(bytes(reply), "USE-CANDIDATE" in message.attributes, not conflict)
+
+
+class Throttle:
+    """How many failed checks an address may send before its checks cost nothing any more.
+
+    Only addresses that no leg knows are looked at: who has shown a valid check is never throttled.
+    """
+
+    PER_SECOND = 50  # failed checks of one address; a hall's browser that retries sends about 10
+    ADDRESSES = 4096
+
+    def __init__(self) -> None:
+        """Start with a clean slate."""
+        self._second = 0
+        self._failed: Counter[str] = Counter()
+
+    def allows(self, host: str, now: float) -> bool:
+        """Return whether a check from this host is worth verifying.  now: seconds."""
+        if int(now) != self._second or len(self._failed) > self.ADDRESSES:
+            self._second = int(now)
+            self._failed.clear()
+        return self._failed[host] < self.PER_SECOND
+
+    def failed(self, host: str, now: float) -> None:
+        """Count a check that was not valid.  now: seconds."""
+        if self.allows(host, now):
+            self._failed[host] += 1

@@ -7,11 +7,10 @@ from typing import Any
 from core.errors import N_, Conflict
 from core.ids import new_id
 from media import rtcp, sdp
-from media.fanout import Target
 from media.rtp import Incoming, extension
 from media.slots import Slot
 from media.sources import Source
-from media.transport import Port, Transport
+from media.transport import Path, Port, Transport
 
 FULL_BPS = 2_500_000  # upload of who is seen by all
 IDLE_BPS = 700_000  # upload of a point without the floor: enough for a tile, quick to grow from
@@ -131,6 +130,8 @@ class UpLeg:
 class DownLeg:
     """What one participant sees: some of the room's slots."""
 
+    shift = None
+
     def __init__(
         self, port: Port, peer: str, slots: list[Slot], on_state: Callable[["DownLeg", str | None], None]
     ) -> None:
@@ -156,7 +157,7 @@ class DownLeg:
         return self.transport.outbound
 
     @property
-    def target(self) -> Target | None:
+    def target(self) -> Path | None:
         """Return where packets go (fan-out reads it)."""
         return self.transport.target
 

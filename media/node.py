@@ -36,9 +36,9 @@ class Node:
         self._task: asyncio.Task[None] | None = None
         self.heard_at = time.monotonic()  # when the web side was last here
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Start reading the port and ticking."""
-        self.port.open()
+        await self.port.open()
         self._task = asyncio.get_running_loop().create_task(self._tick())
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from core.errors import N_, Conflict, NotAllowed, NotFound
 from media import control
 from media.feed import Recording
+from media.ice import IceLite
 from media.legs import DownLeg, UpLeg
 from media.rtp import Incoming
 from media.segment_store import finalise
@@ -127,6 +128,13 @@ class Room:
             raise NotFound("leg.unknown", N_("This connection is gone. Please reconnect."))
         found.answered(leg, answer)
 
+    def restart(self, peer: str, which: str, ufrag: str | None) -> IceLite:
+        """Give a leg fresh ICE names.  which: up or down.  Raises NotFound `leg.unknown`."""
+        leg: UpLeg | DownLeg | None = (self.ups if which == "up" else self.downs).get(peer)
+        if leg is None:
+            raise NotFound("leg.unknown", N_("This connection is gone. Please reconnect."))
+        return leg.transport.restart(ufrag)
+
     def drop(self, peer: str, reason: str) -> None:
         """Close both legs of a peer."""
         self.drop_up(peer, reason)
@@ -188,7 +196,7 @@ class Room:
             if out is not None:
                 viewers = self._viewers[slot.name]
                 if viewers:
-                    self._port.fanout.send(out, viewers)
+                    self._port.fanout.send(out, viewers, video=slot.kind == "video")
                 if self.recording is not None:
                     self.recording.packet(slot.name, source.captured_at(packet.timestamp), out)
             if switched:

@@ -35,6 +35,7 @@ def make_app(node: Node, token: str) -> web.Application:
             web.post("/rooms/{room}/peers/{peer}/up", post_up),
             web.post("/rooms/{room}/peers/{peer}/down", post_down),
             web.put("/rooms/{room}/peers/{peer}/down", put_down),
+            web.patch("/rooms/{room}/peers/{peer}/{leg:up|down}", patch_leg),
             web.delete("/rooms/{room}/peers/{peer}", delete_peer),
             web.get("/events", get_events),
             web.get("/metrics", get_metrics),
@@ -119,6 +120,14 @@ async def put_down(request: web.Request) -> web.Response:
     answer = await _read(request, control.DownAnswer)
     request.app[NODE].room(room).answered(peer, answer.leg, answer.sdp)
     return web.Response(status=204)
+
+
+async def patch_leg(request: web.Request) -> web.Response:
+    """Restart a leg's ICE."""
+    room, peer = _names(request)
+    wanted = await _read(request, control.IceRestart)
+    ice = request.app[NODE].room(room).restart(peer, request.match_info["leg"], wanted.ufrag)
+    return web.json_response(control.IceRestarted(ufrag=ice.ufrag, pwd=ice.pwd).model_dump())
 
 
 async def delete_peer(request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""One UDP port for everybody: demultiplex, authenticate, decrypt; one `Transport` per leg.
+"""One port for everybody, UDP and TCP: demultiplex, authenticate, decrypt; one `Transport` per leg.
 
 Addresses are learnt from authenticated STUN checks only; a stranger's DTLS or RTP never reaches a
 leg. Source: RFC 7983 (first byte), RFC 8445, media notes in docs/media.md.
@@ -6,7 +6,6 @@ leg. Source: RFC 7983 (first byte), RFC 8445, media notes in docs/media.md.
 
 import asyncio
 import logging
-import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,111 +13,165 @@ from typing import Any
 
 from media.dtls import Dtls, Identity
 from media.fanout import FanOut, Target
-from media.ice import CONSENT_S, Address, IceLite, is_dtls, is_rtcp, is_rtp, is_stun, local_ufrag
+from media.ice import CONSENT_S, Address, IceLite, Throttle, is_dtls, is_rtcp, is_rtp, is_stun, local_ufrag
 from media.sdp import Credentials
+from media.sockets import Sockets
+from media.tcp import Stream, TcpServer
 
 log = logging.getLogger(__name__)
 
-BUFFER = 1 << 22  # bytes; the kernel's default holds about 90 packets, less than one key frame to 8 viewers
 BURST = 64  # datagrams read per turn of the loop, so that timers and the control port get theirs
 MAX_DATAGRAM = 2048
 MAX_ADDRESSES = 20_000  # authenticated addresses remembered, oldest forgotten first
 EARLY = 8  # DTLS datagrams kept while the SDP answer is still on its way
+Path = Target | Stream
+Key = tuple[int, Address]  # our socket's number, their address
 
 
 class Port:
-    """The node's UDP port."""
+    """The node's port: the same number on UDP and TCP, IPv4 and IPv6."""
 
-    def __init__(self, host: str, port: int, announce: tuple[str, ...]) -> None:
-        """Bind.  announce: the IPv4 addresses put into candidates; port 0 takes a free one."""
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self.socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
-        self.socket.bind((host, port))
-        number = self.socket.getsockname()[1]
-        self.addresses = tuple((ip, number) for ip in announce)
+    def __init__(self, hosts: tuple[str, ...], port: int, announce: tuple[str, ...]) -> None:
+        """Bind.
+
+        hosts: local addresses; one that this machine does not have is left out, but not all of them;
+        port: 0 takes a free one; announce: the addresses put into candidates.
+        """
+        self.sockets = Sockets(hosts, port)
+        self.addresses = tuple((ip, self.sockets.number) for ip in announce)
         self.identity = Identity()
-        self.fanout = FanOut(self.socket)
-        self.received = self.strangers = self.refused = 0
+        self.fanout = FanOut()
+        self.tcp = TcpServer(self.datagram)
+        self.received = self.received_bytes = self.strangers = self.refused = 0
         self._by_ufrag: dict[str, Transport] = {}
-        self._by_address: OrderedDict[Address, Transport] = OrderedDict()
+        self._by_key: OrderedDict[Key, Transport] = OrderedDict()
+        self._throttle = Throttle()
         self._buffer = bytearray(MAX_DATAGRAM)
         self._view = memoryview(self._buffer)
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Start reading in the running loop.
 
         `add_reader` and `recvfrom_into`, never asyncio's DatagramProtocol: 2 us against 22 us a datagram.
         """
-        asyncio.get_running_loop().add_reader(self.socket, self._readable)
+        for sock in self.sockets.udp:
+            asyncio.get_running_loop().add_reader(sock, self._readable, sock)
+        await self.tcp.listen(self.sockets.tcp)
 
     def close(self) -> None:
         """Stop reading and free the port."""
-        asyncio.get_running_loop().remove_reader(self.socket)
-        self.socket.close()
+        for sock in self.sockets.udp:
+            asyncio.get_running_loop().remove_reader(sock)
+        self.tcp.close()
+        self.sockets.close()
 
-    def add(self, transport: "Transport") -> None:
+    def add(self, transport: "Transport", ufrag: str) -> None:
         """Let checks for this leg's ufrag in."""
-        self._by_ufrag[transport.ice.ufrag] = transport
+        self._by_ufrag[ufrag] = transport
+
+    def forget(self, ufrag: str) -> None:
+        """Let no more checks for this ufrag in."""
+        self._by_ufrag.pop(ufrag, None)
 
     def remove(self, transport: "Transport") -> None:
         """Forget a leg and its addresses."""
-        self._by_ufrag.pop(transport.ice.ufrag, None)
-        for address in [a for a, t in self._by_address.items() if t is transport]:
-            del self._by_address[address]
+        for ufrag in [u for u, t in self._by_ufrag.items() if t is transport]:
+            del self._by_ufrag[ufrag]
+        for key in transport.keys:
+            if self._by_key.get(key) is transport:
+                del self._by_key[key]
 
-    def send(self, data: bytes, address: Address) -> None:
-        """Send one datagram; a full buffer or an unreachable address loses it, as networks do."""
-        try:
-            self.socket.sendto(data, address)
-        except OSError:
-            self.fanout.dropped += 1
+    def lost(self, key: Key, transport: "Transport") -> None:
+        """Forget one address of a leg."""
+        if self._by_key.get(key) is transport:
+            del self._by_key[key]
 
-    def _readable(self) -> None:
+    def _readable(self, sock: Any) -> None:
+        fd = sock.fileno()
         for _ in range(BURST):
             try:
-                size, address = self.socket.recvfrom_into(self._buffer)
+                size, address = sock.recvfrom_into(self._buffer)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:  # an ICMP error of an earlier send: not ours to handle
                 continue
             if size:
-                self.received += 1
-                self.datagram(bytes(self._view[:size]), address)
+                data = bytes(self._view[:size])
+                transport = self._by_key.get((fd, address[:2]))
+                if transport is not None and data[0] >= 4:
+                    self.known(data, transport)
+                else:
+                    self.datagram(data, sock, address[:2])
 
-    def datagram(self, data: bytes, address: Address) -> None:
-        """Route one datagram; no exception leaves here, whatever the bytes are."""
+    def known(self, data: bytes, transport: "Transport") -> None:
+        """Hand a datagram from an authenticated address to its leg; no exception leaves here."""
+        self.received += 1
+        self.received_bytes += len(data)
         try:
-            if is_stun(data):
-                self._check(data, address)
-                return
-            transport = self._by_address.get(address)
-            if transport is None:
-                self.strangers += 1
-            else:
-                transport.datagram(data)
+            transport.datagram(data)
         except Exception:
             self.refused += 1
             log.debug("datagram refused", exc_info=True)
 
-    def _check(self, data: bytes, address: Address) -> None:
+    def datagram(self, data: bytes, source: Any, address: Address | None = None) -> None:
+        """Route one datagram or frame; no exception leaves here, whatever the bytes are.
+
+        source: our UDP socket, with the peer's `address`, or a Stream.
+        """
+        try:
+            if is_stun(data):
+                self.received += 1
+                self._check(data, source, address)
+                return
+            stream = source if isinstance(source, Stream) else None
+            peer = stream.address if stream else address
+            assert peer is not None
+            transport = self._by_key.get((-id(stream), peer) if stream else (source.fileno(), peer))
+            if transport is None:
+                self.received += 1
+                self.strangers += 1
+            else:
+                self.known(data, transport)
+        except Exception:
+            self.refused += 1
+            log.debug("datagram refused", exc_info=True)
+
+    def _check(self, data: bytes, source: Any, address: Address | None) -> None:
         ufrag = local_ufrag(data)
         transport = self._by_ufrag.get(ufrag) if ufrag else None
-        if transport is None:
+        if transport is None or ufrag is None:
             self.strangers += 1  # silence: a reply to an unknown name would reflect traffic
             return
-        check = transport.ice.check(data, address)
+        stream = source if isinstance(source, Stream) else None
+        peer = stream.address if stream else address
+        assert peer is not None
+        key: Key = (-id(stream), peer) if stream else (source.fileno(), peer)
+        if self._by_key.get(key) is not transport and not self._throttle.allows(peer[0], time.monotonic()):
+            self.refused += 1  # before the HMAC: 30 us each
+            return
+        check = transport.check(ufrag, data, peer)
         if check is None:
+            self._throttle.failed(peer[0], time.monotonic())
             self.refused += 1
             return
-        self.send(check.reply, address)
+        if stream:
+            stream.send(check.reply)
+        else:
+            source.sendto(check.reply, peer)
         if check.valid:
-            self._by_address[address] = transport
-            self._by_address.move_to_end(address)
-            if len(self._by_address) > MAX_ADDRESSES:
-                self._by_address.popitem(last=False)
-            transport.checked(address, nominated=check.nominated)
+            self._learn(key, transport)
+            transport.checked(key, stream or source, ufrag, nominated=check.nominated)
+
+    def _learn(self, key: Key, transport: "Transport") -> None:
+        before = self._by_key.get(key)
+        if before is not None and before is not transport:
+            before.keys.discard(key)
+        self._by_key[key] = transport
+        self._by_key.move_to_end(key)
+        transport.keys.add(key)
+        if len(self._by_key) > MAX_ADDRESSES:
+            old, owner = self._by_key.popitem(last=False)
+            owner.keys.discard(old)
 
 
 class Transport:
@@ -131,25 +184,30 @@ class Transport:
         on_rtcp: Callable[[bytes], None],
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
+        on_path: Callable[[], None] = lambda: None,
     ) -> None:
         """Register at the port.
 
-        on_rtp, on_rtcp: take decrypted packets; on_up: keys are there; on_down(reason): called once.
+        on_rtp, on_rtcp: take decrypted packets; on_up: keys are there; on_down(reason): called once;
+        on_path: the target changed.
         """
         self.port = port
         self.ice = IceLite()
-        self.target: Target | None = None
+        self.target: Path | None = None
         self.outbound: Any = None
+        self.keys: set[Key] = set()  # where valid checks came from
         self.consent_at = time.monotonic()
         self.errors = 0
         self._on_rtp, self._on_rtcp = on_rtp, on_rtcp
-        self._on_up, self._on_down = on_up, on_down
+        self._on_up, self._on_down, self._on_path = on_up, on_down, on_path
         self._inbound: Any = None
         self._dtls: Dtls | None = None
         self._pending: tuple[bytes, bool] | None = None  # (fingerprint, our DTLS role is server)
         self._early: list[bytes] = []
+        self._old: IceLite | None = None  # before a restart, until the new names are used
+        self._streams: dict[Key, Stream] = {}
         self._closed = False
-        port.add(self)
+        port.add(self, self.ice.ufrag)
 
     @property
     def credentials(self) -> Credentials:
@@ -160,6 +218,11 @@ class Transport:
     def is_up(self) -> bool:
         """Return whether media can flow."""
         return self.outbound is not None and not self._closed
+
+    @property
+    def is_closed(self) -> bool:
+        """Return whether the leg is over."""
+        return self._closed
 
     def remote(self, ufrag: str, fingerprint: bytes, *, server: bool) -> None:
         """Take what the peer's SDP says.
@@ -172,13 +235,63 @@ class Transport:
         if self.target is not None:
             self._start()
 
-    def checked(self, address: Address, *, nominated: bool) -> None:
-        """Take note of an authenticated check from `address`."""
+    def restart(self, remote_ufrag: str | None) -> IceLite:
+        """Take fresh ICE names on the same DTLS and SRTP; the old ones work until the new are used.
+
+        remote_ufrag: the peer's new name, None while it is not known.  Source: RFC 8445 section 9.
+        """
+        if self._old is not None:
+            self.port.forget(self._old.ufrag)
+        self._old, self.ice = self.ice, IceLite(remote_ufrag)
+        self.port.add(self, self.ice.ufrag)
         self.consent_at = time.monotonic()
-        if self.target is None or (nominated and self.target.address != address):
-            self.target = Target(address)
+        return self.ice
+
+    def check(self, ufrag: str, data: bytes, address: Address) -> Any:
+        """Verify a check that names one of our ufrags.  Returns a Check, or None: no answer."""
+        ice = self.ice if ufrag == self.ice.ufrag else self._old
+        return ice.check(data, address) if ice is not None else None
+
+    def checked(self, key: Key, source: Any, ufrag: str, *, nominated: bool) -> None:
+        """Take note of an authenticated check.
+
+        source: our UDP socket or a Stream.  The path that was nominated last is sent on; before any
+        nomination the first authenticated one, so that DTLS can start.
+        """
+        if self._closed:
+            return
+        self.consent_at = time.monotonic()
+        stream = source if isinstance(source, Stream) else None
+        if stream is not None and key not in self._streams:
+            self._streams[key] = stream
+            stream.accepted()
+            stream.on_lost = lambda: self._stream_lost(key)
+        if self._old is not None and ufrag == self.ice.ufrag and nominated:
+            self.port.forget(self._old.ufrag)
+            self._old = None
+        current = self._old is None
+        if self.target is None or (nominated and current and self._is_other(key[1], stream)):
+            self.target = stream or Target(key[1], source)
+            self._on_path()
         if self._dtls is None and self._pending is not None:
             self._start()
+
+    def _is_other(self, address: Address, stream: Stream | None) -> bool:
+        target = self.target
+        return target is not stream if stream else target is None or bool(target.stream) or target.address != address
+
+    def _stream_lost(self, key: Key) -> None:
+        """End of a TCP connection: when media went over it and no other path is left, so is the leg."""
+        stream = self._streams.pop(key, None)
+        self.keys.discard(key)
+        self.port.lost(key, self)
+        if self._closed or stream is not self.target:
+            return
+        others = [s for s in self._streams.values() if s.transport is not None]
+        self.target = others[-1] if others else None
+        self._on_path()
+        if self.target is None and self._old is None and self.outbound is not None:
+            self._lost("connection closed")
 
     def _start(self) -> None:
         if self._dtls is not None or self._pending is None or self._closed:
@@ -194,12 +307,9 @@ class Transport:
         """Take a datagram from an authenticated address."""
         if self._closed:
             return
-        if is_dtls(data):
-            if self._dtls is not None:
-                self._dtls.datagram(data)
-            elif len(self._early) < EARLY:
-                self._early.append(data)
-        elif is_rtp(data) and self._inbound is not None:
+        if is_rtp(data):
+            if self._inbound is None:
+                return
             try:
                 if is_rtcp(data):
                     plain, handle = self._inbound.unprotect_rtcp(data), self._on_rtcp
@@ -209,16 +319,23 @@ class Transport:
                 self.errors += 1
                 return
             handle(plain)
+        elif is_dtls(data):
+            if self._dtls is not None:
+                self._dtls.datagram(data)
+            elif len(self._early) < EARLY:
+                self._early.append(data)
 
-    def send_rtp(self, packet: bytes) -> None:
+    def send_rtp(self, packet: bytes, *, video: bool = True) -> None:
         """Encrypt and send one packet to this leg alone."""
         if self.is_up:
-            self.port.fanout.send(packet, [self])
+            self.port.fanout.send(packet, (self,), video=video)
+
+    shift = None  # fan-out reads it: this leg's own packets are sent as they are
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send one compound RTCP packet."""
         if self.is_up and self.target is not None:
-            self.port.send(self.outbound.protect_rtcp(packet), self.target.address)
+            self.target.send(self.outbound.protect_rtcp(packet))
 
     def expired(self, now: float) -> bool:
         """Return whether consent has run out.  now: time.monotonic() seconds."""
@@ -232,11 +349,15 @@ class Transport:
         if self._dtls is not None:
             self._dtls.close()
         self.port.remove(self)
+        for stream in self._streams.values():
+            stream.on_lost = None
+            stream.close()
+        self._streams.clear()
         self.outbound = self._inbound = None
 
     def _send(self, data: bytes) -> None:
         if self.target is not None:
-            self.port.send(data, self.target.address)
+            self.target.send(data)
 
     def _keyed(self) -> None:
         assert self._dtls is not None

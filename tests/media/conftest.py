@@ -28,8 +28,9 @@ CHROMIUM_FLAGS = [
 class NodeProcess:
     """One `python -m media` on free ports, with its control port at hand."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, host: str = "127.0.0.1") -> None:
         self.data_dir = data_dir
+        self.host = host
         self.state_file = data_dir / "node.json"
         self.http = urllib3.PoolManager(retries=False, timeout=5)
         self.start()
@@ -37,7 +38,7 @@ class NodeProcess:
     def start(self) -> None:
         self.state_file.unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "media", "--data-dir", self.data_dir, "--host", "127.0.0.1", "--port", "0",
+            [sys.executable, "-m", "media", "--data-dir", self.data_dir, "--host", self.host, "--port", "0",
              "--state", self.state_file],
             cwd=ROOT, env={**os.environ, "MEDIA_TOKEN": TOKEN},
         )  # fmt: skip

@@ -24,19 +24,37 @@ H264_KEY = _aggregate(tuple(nal for nal in black_key_frame().nals if nal[0] & 31
 class LightPeer:
     """One leg: publishes what it is told, or keeps what it receives."""
 
-    def __init__(self, node: NodeProcess, peer: str) -> None:
+    def __init__(self, node: NodeProcess, peer: str, host: str = "127.0.0.1", *, tcp: bool = False) -> None:
         self.node, self.peer = node, peer
         self.identity = Identity()
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.setblocking(False)
+        self.remote = (host, node.media_port)
+        self.tcp = tcp
+        self.rest = b""
+        self.socket = self._open()
         self.rtp: list[bytes] = []
         self.rtcp: list[bytes] = []
         self.up = asyncio.Event()
         self.down: str | None = None
         self.dtls: Dtls | None = None
-        self.remote = ("127.0.0.1", node.media_port)
         asyncio.get_running_loop().add_reader(self.socket, self._read)
+
+    def _open(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.remote[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM if self.tcp else socket.SOCK_DGRAM)
+        if self.tcp:
+            sock.connect(self.remote)
+        else:
+            sock.bind((self.remote[0], 0))
+        sock.setblocking(False)
+        return sock
+
+    def move(self) -> None:
+        """Go on from another address, as after a change of network."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self.socket)
+        self.socket.close()
+        self.socket = self._open()
+        loop.add_reader(self.socket, self._read)
 
     @property
     def fingerprint(self) -> str:
@@ -93,7 +111,10 @@ class LightPeer:
         return bytes(message)
 
     def send(self, data: bytes) -> None:
-        self.socket.sendto(data, self.remote)
+        if self.tcp:
+            self.socket.sendall(struct.pack("!H", len(data)) + data)
+        else:
+            self.socket.sendto(data, self.remote)
 
     def send_media(self, ssrc: int, seq: int, timestamp: int, payload: bytes, pt: int = 96) -> bytes:
         assert self.dtls is not None
@@ -114,16 +135,29 @@ class LightPeer:
     def _read(self) -> None:
         while True:
             try:
-                data = self.socket.recv(2048)
-            except BlockingIOError:
+                data = self.socket.recv(65_536)
+            except (BlockingIOError, ConnectionError):
                 return
-            if 20 <= data[0] <= 63 and self.dtls is not None:
-                self.dtls.datagram(data)
-            elif data[0] >= 128 and self.dtls is not None and self.dtls.inbound is not None:
-                if 192 <= data[1] <= 223:
-                    self.rtcp.append(self.dtls.inbound.unprotect_rtcp(data))
-                else:
-                    self.rtp.append(self.dtls.inbound.unprotect(data))
+            if not self.tcp:
+                self._datagram(data)
+                continue
+            if not data:  # the node closed the connection
+                asyncio.get_running_loop().remove_reader(self.socket)
+                self.down = self.down or "closed"
+                return
+            self.rest += data
+            while len(self.rest) >= 2 and len(self.rest) >= 2 + (size := int.from_bytes(self.rest[:2], "big")):
+                self._datagram(self.rest[2 : 2 + size])
+                self.rest = self.rest[2 + size :]
+
+    def _datagram(self, data: bytes) -> None:
+        if 20 <= data[0] <= 63 and self.dtls is not None:
+            self.dtls.datagram(data)
+        elif data[0] >= 128 and self.dtls is not None and self.dtls.inbound is not None:
+            if 192 <= data[1] <= 223:
+                self.rtcp.append(self.dtls.inbound.unprotect_rtcp(data))
+            else:
+                self.rtp.append(self.dtls.inbound.unprotect(data))
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.socket)

@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,19 +20,39 @@ class Viewer:
     target: Target | None
     inbound: Any
     socket: socket.socket
+    shift: tuple[int, int] | None = None
 
 
-def viewer() -> Viewer:
+class Sockets:
+    """One sending socket for each family, as the node has them."""
+
+    def __init__(self) -> None:
+        self.of = {}
+        for family in (socket.AF_INET, socket.AF_INET6):
+            self.of[family] = socket.socket(family, socket.SOCK_DGRAM)
+            self.of[family].setblocking(False)
+
+
+@pytest.fixture
+def out() -> Iterator[Sockets]:
+    sockets = Sockets()
+    yield sockets
+    for one in sockets.of.values():
+        one.close()
+
+
+def viewer(out: Sockets, host: str = "127.0.0.1", shift: tuple[int, int] | None = None) -> Viewer:
     key = os.urandom(28)
 
     def session(direction: int) -> Session:
         return Session(Policy(key=key, ssrc_type=direction, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM))
 
-    listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listening.bind(("127.0.0.1", 0))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_DGRAM)
+    listening.bind((host, 0))
     listening.settimeout(2)
-    target = Target(listening.getsockname())
-    return Viewer(session(Policy.SSRC_ANY_OUTBOUND), target, session(Policy.SSRC_ANY_INBOUND), listening)
+    target = Target(listening.getsockname()[:2], out.of[family])
+    return Viewer(session(Policy.SSRC_ANY_OUTBOUND), target, session(Policy.SSRC_ANY_INBOUND), listening, shift)
 
 
 def packet(seq: int, size: int) -> bytes:
@@ -39,42 +60,53 @@ def packet(seq: int, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("fast", [True, False])
-def test_every_viewer_reads_every_packet(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_viewer_reads_every_packet(out: Sockets, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not fast:
         monkeypatch.setattr(fanout, "_self_test", lambda: False)
-    viewers = [viewer() for _ in range(5)]
+    viewers = [viewer(out, host) for host in ("127.0.0.1", "127.0.0.1", "::1", "127.0.0.1", "::1")]
     away = Viewer(viewers[0].outbound, None, None, viewers[0].socket)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-        out.setblocking(False)
-        sender = FanOut(out)
-        sent = [packet(i, size) for i, size in enumerate((0, 1, 700, 1200, 1300))]
-        for one in sent:
-            sender.send(one, [*viewers, away])
+    sender = FanOut()
+    sent = [packet(i, size) for i, size in enumerate((0, 1, 700, 1200, 1300))]
+    for one in sent:
+        sender.send(one, [*viewers, away])
     for each in viewers:
         assert [each.inbound.unprotect(each.socket.recv(2048)) for _ in sent] == sent
         each.socket.close()
     assert sender.sent == len(sent) * len(viewers) and sender.dropped == 0
 
 
-def test_more_viewers_than_one_batch_are_all_served(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fast", [True, False])
+def test_a_viewer_with_a_line_of_its_own_gets_its_own_numbers(
+    out: Sockets, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fast:
+        monkeypatch.setattr(fanout, "_self_test", lambda: False)
+    plain, shifted = viewer(out), viewer(out, shift=(65_530, -90_001))
+    sent = packet(10, 50)
+    FanOut().send(sent, [shifted, plain])
+    assert plain.inbound.unprotect(plain.socket.recv(2048)) == sent
+    got = shifted.inbound.unprotect(shifted.socket.recv(2048))
+    assert struct.unpack_from("!HL", got, 2) == (4, 2**32 - 1)
+    assert got[:2] + got[8:] == sent[:2] + sent[8:]
+    for each in (plain, shifted):
+        each.socket.close()
+
+
+def test_more_viewers_than_one_batch_are_all_served(out: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "BATCH", 4)
-    viewers = [viewer() for _ in range(10)]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-        sender = FanOut(out)
-        sender.send(packet(1, 100), viewers)
+    viewers = [viewer(out) for _ in range(10)]
+    sender = FanOut()
+    sender.send(packet(1, 100), viewers)
     assert sender.sent == 10
     for each in viewers:
         assert each.inbound.unprotect(each.socket.recv(2048))
         each.socket.close()
 
 
-def test_one_unreachable_viewer_does_not_cost_the_others_their_packet() -> None:
-    near = viewer()
-    far = viewer()
-    far.target = Target(("240.0.0.1", 9))  # a reserved address: the kernel refuses it
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-        sender = FanOut(out)
-        sender.send(packet(1, 100), [far, near])
+def test_one_unreachable_viewer_does_not_cost_the_others_their_packet(out: Sockets) -> None:
+    near, far = viewer(out), viewer(out)
+    far.target = Target(("240.0.0.1", 9), out.of[socket.AF_INET])  # a reserved address: the kernel refuses it
+    FanOut().send(packet(1, 100), [far, near])
     assert near.inbound.unprotect(near.socket.recv(2048))
     for each in (near, far):
         each.socket.close()

@@ -29,7 +29,7 @@ def test_a_publishing_offer_is_answered_with_the_offers_own_numbers() -> None:
     lines = text.split("\r\n")
     assert "a=ice-lite" in lines and "a=group:BUNDLE 0 1 2" in lines
     assert lines.count("a=setup:passive") == 3 and lines.count("a=recvonly") == 3
-    assert sum(line.startswith("a=candidate:") for line in lines) == 1, "candidates only in the first section"
+    assert sum(line.startswith("a=candidate:") for line in lines) == 2, "candidates only in the first section"
     assert f"a=extmap:4 {sdp.MID_URI}" in lines
 
 
