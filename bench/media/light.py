@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 from collections.abc import Callable
+from typing import Any
 
 from aioice import stun
 
@@ -96,6 +97,16 @@ class Peer:
         await asyncio.wait_for(self._handshake(server), UP_S)
         return self
 
+    async def accept(self, end: dict[str, Any]) -> None:
+        """Let an ICE agent connect to us.  end: its ufrag, pwd, fingerprint, address and port."""
+        self._remote = (end["address"], end["port"])
+        self._check = self._request(end["ufrag"], end["pwd"], role="ICE-CONTROLLED")
+        self.expect(bytes.fromhex(end["fingerprint"].replace(":", "")), server=False)
+        await asyncio.wait_for(self.checked.wait(), UP_S)
+        assert self.dtls is not None
+        self.dtls.start()
+        await asyncio.wait_for(self.up.wait(), UP_S)
+
     def expect(self, fingerprint: bytes, *, server: bool) -> None:
         """Take the other side's certificate fingerprint (SHA-256); server: our DTLS role."""
         self.dtls = Dtls(self.identity, fingerprint, self.send, self.up.set, self._lost, server=server)
@@ -112,12 +123,13 @@ class Peer:
             self.dtls.start()
         await self.up.wait()
 
-    def _request(self, ufrag: str, password: str) -> bytes:
+    def _request(self, ufrag: str, password: str, role: str = "ICE-CONTROLLING") -> bytes:
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
         message.attributes["USERNAME"] = f"{ufrag}:{UFRAG}"
         message.attributes["PRIORITY"] = 1
-        message.attributes["USE-CANDIDATE"] = None
-        message.attributes["ICE-CONTROLLING"] = 5
+        if role == "ICE-CONTROLLING":
+            message.attributes["USE-CANDIDATE"] = None
+        message.attributes[role] = 5
         message.add_message_integrity(password.encode())
         return bytes(message)
 
@@ -186,6 +198,7 @@ class Peer:
             reply.add_message_integrity(PASSWORD.encode())
             self._remote = address
             self.send(bytes(reply))
+            self.checked.set()
 
     def _media(self, data: bytes, extra: list[tuple[int, int, bytes]]) -> None:
         assert self.dtls is not None
