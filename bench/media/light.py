@@ -1,6 +1,7 @@
 """Participants without a browser: ICE checks, DTLS and SRTP over a plain UDP socket, for the node and for Janus."""
 
 import asyncio
+import ctypes
 import re
 import socket
 import struct
@@ -15,14 +16,23 @@ UFRAG, PASSWORD = "light", "0123456789012345678901"
 PROFILE = b"SRTP_AEAD_AES_128_GCM"  # the one and only, so that every engine has the same work to do
 UP_S = 15.0
 CHECK_AGAIN_S = 0.05  # RFC 8445 section 14.2: at least 50 ms between checks
-SMALL = 2304  # bytes: the least a socket takes; what is not read is dropped by the kernel
+SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h
+# Classic BPF over [UDP header, payload]: keep a datagram whose first byte is below 128, drop RTP and RTCP (RFC 7983).
+NO_MEDIA = ((0x30, 0, 0, 8), (0x35, 0, 1, 128), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF))
 SO_TIMESTAMPNS = 35  # Linux: the moment of arrival as the kernel saw it
-BIG = 1 << 20
 H264 = "a=rtpmap:96 H264/90000\r\na=fmtp:96 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\n"
 FEEDBACK = "a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtcp-fb:96 goog-remb\r\n"
 OPUS = "a=rtpmap:111 opus/48000/2\r\n"
 
 _binding = struct.Struct("!HH")
+
+
+def drop_media(sock: socket.socket) -> None:
+    """Let the kernel drop the media that arrives at `sock`; STUN and DTLS still come in."""
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in NO_MEDIA)
+    memory = ctypes.create_string_buffer(code)
+    program = struct.pack("@HP", len(NO_MEDIA), ctypes.addressof(memory))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 def identity() -> Identity:
@@ -51,7 +61,6 @@ class Peer:
         self.unreadable = 0  # packets that failed authentication
         self._remote = (address, 9)
         self._check = b""
-        self._reading = True
         asyncio.get_running_loop().add_reader(self.socket, self._read)
 
     # ---- SDP ----
@@ -141,16 +150,12 @@ class Peer:
         self.lost = reason
 
     def stop_reading(self) -> None:
-        """Leave what arrives to the kernel, which drops it."""
-        if self._reading:
-            self._reading = False
-            asyncio.get_running_loop().remove_reader(self.socket)
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+        """Leave the media that arrives to the kernel, which drops it."""
+        drop_media(self.socket)
 
     def close(self) -> None:
         """Say goodbye and close the socket."""
-        if self._reading:
-            asyncio.get_running_loop().remove_reader(self.socket)
+        asyncio.get_running_loop().remove_reader(self.socket)
         if self.dtls is not None:
             self.dtls.close()
         self.socket.close()

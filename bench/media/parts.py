@@ -15,7 +15,7 @@ from typing import Any, Self
 from bench.janus import Janus, Session
 from bench.media import floor
 from bench.media.crowd import Crowd, Reader
-from bench.media.light import PASSWORD, SMALL, UFRAG, Peer, identity
+from bench.media.light import PASSWORD, UFRAG, Peer, drop_media, identity
 from bench.media.processes import ROOT, NodeProcess, cpu_s
 from bench.media.publisher import Publisher
 from media.control import CHAIR_SLOTS
@@ -157,7 +157,7 @@ class JanusPart(Forwarder):
 
     async def start(self) -> None:
         """Start Janus, publish, let all viewers join."""
-        self.janus = self.stack.enter_context(await asyncio.to_thread(Janus(address=self.address).__enter__))
+        self.janus = self.stack.enter_context(Janus(address=self.address))
         self.pid = self.janus.pid
         own, session = identity(), await asyncio.to_thread(self.janus.session)
         crowd = await self.stack.enter_async_context(Crowd())
@@ -244,7 +244,7 @@ class FloorPart(Part):
         for _ in range(self.viewers):
             sock = self.stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             sock.bind((self.address, 0))
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
+            drop_media(sock)
             self._destinations.append(floor.Destination(self.address, sock.getsockname()[1], os.urandom(28)))
 
     async def measure(self, seconds: float) -> Round:
