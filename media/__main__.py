@@ -5,6 +5,7 @@ import asyncio
 import json
 import logging
 import os
+import resource
 import signal
 import socket
 import sys
@@ -34,6 +35,8 @@ def arguments() -> argparse.Namespace:
 
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM, SIGINT, or until nobody has listened for ten minutes."""
+    _, files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))  # Debian's soft limit is 1024, a TCP peer needs one
     token = os.environ.get("MEDIA_TOKEN") or (options.data_dir / "media-token").read_text().strip()
     hosts = tuple(filter(None, options.host.replace(" ", "").split(",")))
     port = Port(hosts, options.port, announced(options.announce, hosts))

@@ -8,6 +8,7 @@ HTTP/JSON on loopback with a bearer token:
 - `POST /rooms/{room}/peers/{peer}/down` DownRequest -> DownOffer
 - `PUT /rooms/{room}/peers/{peer}/down` DownAnswer -> 204
 - `PATCH /rooms/{room}/peers/{peer}/up|down` IceRestart -> IceRestarted
+- `PUT /rooms/{room}/peers/{peer}/sizes` Sizes -> 204
 - `DELETE /rooms/{room}/peers/{peer}` -> 204
 - `GET /events` NDJSON, one NodeEvent a line, a Heartbeat at least every 2 s
 - `GET /metrics` Prometheus text, `GET /healthz` Health
@@ -104,6 +105,12 @@ class IceRestarted(Message):
     pwd: str
 
 
+class Sizes(Message):
+    """How many pixels of height a page can use of each slot; 0: it shows nothing of it."""
+
+    heights: dict[SlotId, Annotated[int, Field(ge=0, le=4320)]]
+
+
 class Health(Message):
     """That the node lives, and which life it is."""
 
@@ -195,8 +202,42 @@ class RecorderState(Message):
     state: Literal["started", "finished", "lost", "stalled", "resumed"]
 
 
+class Quality(Message):
+    """How well a leg is served, every 2 s."""
+
+    type: Literal["quality"] = "quality"
+    room: str
+    peer: str
+    leg: Literal["up", "down"]
+    loss: float  # share of packets, 0-1, before repair
+    rtt_ms: int | None  # None: not measured yet
+    jitter_ms: int
+    layer: int  # pixels of height of the largest picture that flows, 0: none
+    bitrate_kbps: int
+    audio_only: bool  # pictures are left out because the line does not carry them
+
+
+class Speaking(Message):
+    """Somebody began or stopped to speak."""
+
+    type: Literal["speaking"] = "speaking"
+    room: str
+    peer: str
+    speaking: bool
+
+
 NodeEvent = Annotated[
-    Hello | Heartbeat | PeerUp | PeerDown | TrackStarted | TrackStopped | SlotSwitched | SegmentClosed | RecorderState,
+    Hello
+    | Heartbeat
+    | PeerUp
+    | PeerDown
+    | TrackStarted
+    | TrackStopped
+    | SlotSwitched
+    | SegmentClosed
+    | RecorderState
+    | Quality
+    | Speaking,
     Field(discriminator="type"),
 ]
 NODE_EVENT: TypeAdapter[NodeEvent] = TypeAdapter(NodeEvent)

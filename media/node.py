@@ -17,7 +17,9 @@ from media.transport import Port
 log = logging.getLogger(__name__)
 
 TICK_S = 0.02
+FEEDBACK_TICKS = 3  # 60 ms
 SLOW_TICKS = 25  # 500 ms
+REPORT_TICKS = 100  # 2 s
 QUEUE = 1000  # events kept for a reader that is slow; when full the oldest go
 MAX_ROOMS = 64
 
@@ -115,8 +117,10 @@ class Node:
                 self.heard_at = time.monotonic()
             for room in list(self.rooms.values()):
                 try:
-                    room.tick(time.time())
+                    room.tick(time.time(), feed_back=count % FEEDBACK_TICKS == 0)
                     if count % SLOW_TICKS == 0:
                         room.slow_tick(time.time(), time.monotonic())
+                    if count % REPORT_TICKS == 0:
+                        room.report(time.time())
                 except Exception:
                     log.exception("room tick failed", extra={"room": room.id})

@@ -1,19 +1,24 @@
 """A room of the node: its plan, its legs, its slots. Applying a plan twice changes nothing."""
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import N_, Conflict, NotAllowed, NotFound
 from media import control
+from media.downleg import DownLeg
 from media.feed import Recording
 from media.ice import IceLite
-from media.legs import DownLeg, UpLeg
+from media.legs import UpLeg
 from media.rtp import Incoming
 from media.segment_store import finalise
 from media.slots import Slot, Switched
-from media.sources import Source
+from media.sources import Publication, Source
 from media.transport import Port
+from media.views import TILE_HEIGHT
+
+log = logging.getLogger(__name__)
 
 FIRST_SSRC = 0x10000  # slots get 0x10000, 0x10010, …: the same for every viewer of the room
 SILENT_S = 5.0  # a track that sends nothing for this long has stopped
@@ -33,16 +38,21 @@ class Room:
         self.ups: dict[str, UpLeg] = {}
         self.downs: dict[str, DownLeg] = {}
         self.slots = {
-            name: Slot(name, "audio" if name.startswith("audio") else "video", FIRST_SSRC + 16 * i)
+            name: Slot(
+                name,
+                "audio" if name.startswith("audio") else "video",
+                FIRST_SSRC + 16 * i,
+                TILE_HEIGHT if name.startswith("tile") else None,
+            )
             for i, name in enumerate(control.CHAIR_SLOTS)
         }
         self.recording: Recording | None = None
+        self.switches = self.layer_switches = 0
         self._finished = False  # the folder has been seen to since it was last written
         self._port = port
         self._folder = folder
         self._emit = emit
-        self._viewers: dict[str, list[DownLeg]] = {name: [] for name in self.slots}
-        self._running: dict[str, Source] = {}  # publication -> its newest source
+        self._publications: dict[str, Publication] = {}
 
     # ---- plan ----
 
@@ -55,21 +65,30 @@ class Room:
         for peer in [p for p in self.ups if p not in plan.publishers]:
             self.drop_up(peer, "may not publish")
         for peer, leg in self.ups.items():
-            if leg.boost != (peer in plan.boost):
-                leg.boost = peer in plan.boost
-                leg.limit()
-        for slot in self.slots.values():
-            self._point(slot, now)
+            leg.boost = peer in plan.boost
+        self._arrange(now)
         await self._record()
 
-    def _point(self, slot: Slot, now: float) -> None:
+    def publication(self, slot: Slot) -> Publication | None:
+        """Return what a slot shall show by the plan, None when that is nothing or does not send."""
         wanted = self.plan.slots.get(slot.name)
-        source = self._running.get(wanted) if wanted else None
-        if source is not None and (source.codec == "opus") != (slot.kind == "audio"):
-            source = None
-        switched = slot.show(source, now)
-        if switched:
-            self._switched(switched)
+        found = self._publications.get(wanted) if wanted else None
+        if found is None or not found.layers or (found.codec == "opus") != (slot.kind == "audio"):
+            return None
+        return found
+
+    def _arrange(self, now: float) -> None:
+        """Point every line at the layer it shall show."""
+        for slot in self.slots.values():
+            found = self.publication(slot)
+            source = found.pick(slot.ceiling, now, slot.current) if found else None
+            switched = slot.show(source, now)
+            if switched:
+                self._switched(switched)
+        for leg in self.downs.values():
+            for view in leg.views:
+                if view.line is not view.slot:
+                    view.arrange(self.publication(view.slot), now)
 
     async def _record(self) -> None:
         if self.plan.recording and self.recording is None:
@@ -92,7 +111,7 @@ class Room:
         return control.RoomStatus(
             version=self.plan.version,
             peers=sorted(set(self.ups) | set(self.downs)),
-            publications=sorted(self._running),
+            publications=sorted(self._publications),
             shown={name: s.current.publication for name, s in self.slots.items() if s.current},
             recording=self.recording is not None,
         )
@@ -117,7 +136,8 @@ class Room:
         if len(set(slots)) != len(slots):
             raise Conflict("leg.slots", N_("A receiving leg names each slot once."))
         self.drop_down(peer, "replaced")
-        leg = DownLeg(self._port, peer, [self.slots[name] for name in slots if name in self.slots], self._down_state)
+        known = [self.slots[name] for name in slots if name in self.slots]
+        leg = DownLeg(self._port, peer, known, self._down_state, self.publication)
         self.downs[peer] = leg
         return leg
 
@@ -156,9 +176,6 @@ class Room:
         if leg is None:
             return
         leg.close()
-        for slot in leg.slots:
-            if leg in self._viewers[slot.name]:
-                self._viewers[slot.name].remove(leg)
         self._emit(control.PeerDown(room=self.id, peer=peer, leg="down", reason=reason))
 
     def _up_state(self, leg: UpLeg, reason: str | None) -> None:
@@ -172,59 +189,85 @@ class Room:
             if self.downs.get(leg.peer) is leg:
                 self.drop_down(leg.peer, reason)
             return
-        for slot in leg.slots:
-            self._viewers[slot.name].append(leg)
-        leg.greet()
+        leg.start()
         self._emit(control.PeerUp(room=self.id, peer=leg.peer, leg="down"))
+
+    def resize(self, peer: str, heights: dict[str, int]) -> None:
+        """Take a page's wishes for the sizes of its pictures.  Raises NotFound `leg.unknown`."""
+        leg = self.downs.get(peer)
+        if leg is None:
+            raise NotFound("leg.unknown", N_("This connection is gone. Please reconnect."))
+        leg.resize(heights)
 
     # ---- packets ----
 
     def _source(self, leg: UpLeg, source: Source) -> None:
-        self._running[source.publication] = source
-        self._emit(control.TrackStarted(room=self.id, publication=source.publication, codec=source.codec))
-        now = time.time()
-        for slot in self.slots.values():
-            if self.plan.slots.get(slot.name) == source.publication:
-                self._point(slot, now)
+        found = self._publications.get(source.publication)
+        if found is None or not source.rid:  # a single-layer source that came anew has replaced the old
+            found = self._publications[source.publication] = Publication(source.publication)
+        known = bool(found.layers)
+        found.add(source)
+        if not known:
+            self._emit(control.TrackStarted(room=self.id, publication=source.publication, codec=source.codec))
+        self._arrange(time.time())
 
     def _packet(self, leg: UpLeg, source: Source, packet: Incoming) -> None:
+        now = time.time()
+        if source.is_audio and packet.ssrc in leg.voices:
+            level = leg.level(packet)
+            if level is not None:
+                self._speaking(leg.peer, leg.voices[packet.ssrc].heard(level, now))
         if not source.slots:
             return
-        now = time.time()
-        for slot in tuple(source.slots):
-            out, switched = slot.feed(source, packet, now)
+        for line in tuple(source.slots):
+            out, switched = line.feed(source, packet, now)
             if out is not None:
-                viewers = self._viewers[slot.name]
-                if viewers:
-                    self._port.fanout.send(out, viewers, video=slot.kind == "video")
-                if self.recording is not None:
-                    self.recording.packet(slot.name, source.captured_at(packet.timestamp), out)
+                if line.viewers:
+                    self._port.fanout.send(out, line.viewers, video=line.kind == "video")
+                if self.recording is not None and self.slots[line.name] is line:
+                    self.recording.packet(line.name, source.captured_at(packet.timestamp), out)
             if switched:
                 self._switched(switched)
 
+    def _speaking(self, peer: str, changed: bool | None) -> None:
+        if changed is not None:
+            self._emit(control.Speaking(room=self.id, peer=peer, speaking=changed))
+
     def _switched(self, switched: Switched) -> None:
-        slot, source = switched.slot, switched.source
-        self._report(slot, time.time())
-        if slot.name in PROGRAM:
+        line, source = switched.slot, switched.source
+        self._report(line, time.time())
+        if self.slots[line.name] is not line:
+            self.layer_switches += 1
+            return
+        if line.name in PROGRAM:
             self._tell_program()
+        publication = source.publication if source else None
+        if publication is not None and publication == switched.before:
+            self.layer_switches += 1
+            return
+        self.switches += 1
         self._emit(
             control.SlotSwitched(
                 room=self.id,
-                slot=slot.name,
-                publication=source.publication if source else None,
+                slot=line.name,
+                publication=publication,
                 latency_ms=round(switched.latency_s * 1000),
             )
         )
 
     def _stop(self, source: Source) -> None:
-        if self._running.get(source.publication) is source:
-            del self._running[source.publication]
-            self._emit(control.TrackStopped(room=self.id, publication=source.publication))
+        found = self._publications.get(source.publication)
+        if found is not None and source in found.layers:
+            found.remove(source)
+            if not found.layers:
+                del self._publications[source.publication]
+                self._emit(control.TrackStopped(room=self.id, publication=source.publication))
         now = time.time()
-        for slot in tuple(source.slots):
-            source.slots.discard(slot)
-            if slot.wanted is source:  # otherwise another source is on its way and the old picture may stay
-                switched = slot.show(None, now)
+        for line in tuple(source.slots):
+            source.slots.discard(line)
+            if line.wanted is source:  # otherwise another source is on its way and the old picture may stay
+                other = found.pick(line.ceiling, now) if found is not None else None
+                switched = line.show(other, now)
                 if switched:
                     self._switched(switched)
 
@@ -244,39 +287,56 @@ class Room:
 
     # ---- clockwork ----
 
-    def tick(self, now: float) -> None:
-        """Repair and retry; call every 20 ms.  now: time.time() seconds."""
-        for leg in self.ups.values():
-            for source in leg.sources.values():
-                source.repair(now)
+    def tick(self, now: float, *, feed_back: bool) -> None:
+        """Repair and retry; call every 20 ms.
+
+        now: time.time() seconds; feed_back: whether publishers are told about arrivals, every 60 ms.
+        """
+        for up in self.ups.values():
+            up.repair(now)
+            if feed_back:
+                up.feed_back()
         for slot in self.slots.values():
             if slot.wanted is not slot.current:
                 slot.retry(now)
+        for down in self.downs.values():
+            down.tick(now)
 
     def slow_tick(self, now: float, monotonic: float) -> None:
-        """Limits, reports, the dead; call every 500 ms."""
-        for leg in self.ups.values():
-            leg.limit()
-        for slot in self.slots.values():
-            self._report(slot, now)
+        """Limits, layers, the dead; call every 500 ms."""
         for peer, leg in list(self.ups.items()):
             if leg.transport.expired(monotonic):
                 self.drop_up(peer, "no consent")
                 continue
+            leg.limit(now)
+            for voice in leg.voices.values():
+                self._speaking(peer, voice.quiet(now))
             for ssrc, source in list(leg.sources.items()):
                 if now - source.last_at > SILENT_S:
                     del leg.sources[ssrc]
                     self._stop(source)
+        self._arrange(now)
         for peer, down in list(self.downs.items()):
             if down.transport.expired(monotonic):
                 self.drop_down(peer, "no consent")
+                continue
+            down.slow_tick(now)
 
-    def _report(self, slot: Slot, now: float) -> None:
-        viewers = self._viewers[slot.name]
-        report = slot.report(now) if viewers else None
-        if report:
-            for leg in viewers:
-                leg.transport.send_rtcp(report)
+    def report(self, now: float) -> None:
+        """Sender reports and how well everybody is served; call every 2 s."""
+        for leg in self.downs.values():
+            if leg.transport.is_up:
+                for view in leg.views:
+                    leg.report(view, now)
+                self._emit(_down_quality(self.id, leg))
+        for up in self.ups.values():
+            if up.transport.is_up and up.sources:
+                self._emit(_up_quality(self.id, up))
+
+    def _report(self, line: Slot, now: float) -> None:
+        if line.current is not None:
+            for view in line.viewers:
+                view.leg.report(view, now)
 
     def close(self) -> None:
         """Drop everybody and finish the recording."""
@@ -285,3 +345,36 @@ class Room:
         if self.recording is not None:
             self.recording.stop()
             self.recording = None
+
+
+def _down_quality(room: str, leg: DownLeg) -> control.Quality:
+    trip = leg.bandwidth.round_trip_s
+    heights = [v.line.current.height for v in leg.views if v.is_video and v.line.current is not None]
+    return control.Quality(
+        room=room,
+        peer=leg.peer,
+        leg="down",
+        loss=round(leg.loss, 3),
+        rtt_ms=round(trip * 1000) if trip is not None else None,
+        jitter_ms=round(leg.jitter_s * 1000),
+        layer=max(heights, default=0),
+        bitrate_kbps=leg.rate // 1000,
+        audio_only=leg.is_sound_only,
+    )
+
+
+def _up_quality(room: str, leg: UpLeg) -> control.Quality:
+    sources = list(leg.sources.values())
+    weight = sum(s.bits_per_second + 1 for s in sources)
+    trips = [s.round_trip_s for s in sources if s.round_trip_s is not None]
+    return control.Quality(
+        room=room,
+        peer=leg.peer,
+        leg="up",
+        loss=round(sum(s.loss * (s.bits_per_second + 1) for s in sources) / weight, 3),
+        rtt_ms=round(min(trips) * 1000) if trips else None,
+        jitter_ms=round(max(s.jitter / s.clock for s in sources) * 1000),
+        layer=max(s.height for s in sources),
+        bitrate_kbps=sum(s.bits_per_second for s in sources) // 1000,
+        audio_only=all(s.is_audio for s in sources),
+    )

@@ -12,8 +12,15 @@ from core.errors import N_, Invalid
 from media.slots import ABS_SEND_TIME_ID, Slot
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
+RID_URI = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID_URI = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 ABS_SEND_TIME_URI = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-KINDS = ("mic", "camera", "screen")  # the publishing leg's m-lines, in this order
+TRANSPORT_CC_URI = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+AUDIO_LEVEL_URI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+UNDERSTOOD = (MID_URI, RID_URI, REPAIRED_RID_URI, ABS_SEND_TIME_URI, TRANSPORT_CC_URI, AUDIO_LEVEL_URI)
+VIDEO_FEEDBACK = ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc")
+LAYERS_MAX = 4  # simulcast layers of one camera
+OPUS_BPS = 24_000  # speech at full band; with its headers it still fits a line of 64 kbit/s
 H264_FMTP = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
 START_KBPS = 1500  # a browser that starts at its own 300 kbit/s needs 20 s to a sharp picture
 UDP_PRIORITY = 2_130_706_431  # host, RFC 8445 section 5.1.2.1
@@ -35,6 +42,8 @@ class Section:
     repairs: dict[int, int]  # RTX ssrc -> media ssrc
     rejected: bool
     raw_maps: dict[int, str] = field(default_factory=dict)  # payload type -> "opus/48000/2"
+    feedback: dict[str, set[str]] = field(default_factory=dict)  # payload type or * -> kinds of RTCP feedback
+    rids: tuple[str, ...] = ()  # names of the simulcast layers it sends
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,15 @@ class Codec:
     rtx: int | None
 
 
+@dataclass(frozen=True)
+class Track:
+    """One m-line of a publishing leg that we take."""
+
+    kind: str  # mic, camera, screen
+    codec: Codec
+    section: Section
+
+
 def read(text: str) -> Description:
     """Parse an offer or an answer of a browser.
 
@@ -73,6 +91,7 @@ def read(text: str) -> Description:
     Source: RFC 8866, RFC 8829 section 5.8, RFC 8122 (fingerprint), RFC 5576 (ssrc).
     """
     try:
+        text.encode()  # a lone surrogate cannot be compared with what comes over the line
         lines = [line.strip() for line in text.replace("\r", "").split("\n") if line.strip()]
         starts = [i for i, line in enumerate(lines) if line.startswith("m=")]
         if not lines or lines[0] != "v=0" or not starts or len(starts) > 64:
@@ -117,6 +136,7 @@ def _section(lines: list[str]) -> Section:
         raise ValueError(f"m={kind}")
     codecs, raw, formats, extensions, repairs = {}, {}, {}, {}, {}
     ssrcs: list[int] = []
+    feedback: dict[str, set[str]] = {}
     for line in lines[1:]:
         name, _, value = line.partition(":")
         if name == "a=rtpmap":
@@ -134,6 +154,9 @@ def _section(lines: list[str]) -> Section:
             repairs[rtx] = media
         elif name == "a=ssrc":
             ssrcs.append(int(value.split()[0]))
+        elif name == "a=rtcp-fb":
+            number, _, what = value.partition(" ")
+            feedback.setdefault(number, set()).add(what.strip())
     return Section(
         kind=kind,
         mid=_value(lines, "a=mid:"),
@@ -145,7 +168,20 @@ def _section(lines: list[str]) -> Section:
         repairs=repairs,
         rejected=port == "0" and "a=bundle-only" not in lines,
         raw_maps=raw,
+        feedback=feedback,
+        rids=_rids(lines),
     )
+
+
+def _rids(lines: list[str]) -> tuple[str, ...]:
+    """Return the layers of a simulcast m-line, in its order.  Source: RFC 8851, RFC 8853 section 5.1."""
+    declared = {line[6:].split()[0] for line in lines if line.startswith("a=rid:") and " send" in line}
+    for line in lines:
+        if line.startswith("a=simulcast:send "):
+            named = [part.split(",")[0].lstrip("~") for part in line[17:].split()[0].split(";")]
+            found = tuple(dict.fromkeys(rid for rid in named if rid in declared and rid.isalnum() and len(rid) <= 16))
+            return found[:LAYERS_MAX]
+    return ()
 
 
 def choose(section: Section) -> Codec | None:
@@ -167,47 +203,59 @@ def choose(section: Section) -> Codec | None:
     return None
 
 
-def answer_up(offer: Description, ours: Credentials) -> tuple[str, tuple[Codec | None, ...]]:
+def answer_up(offer: Description, ours: Credentials) -> tuple[str, list[Track]]:
     """Write the answer to a publishing leg's offer.
 
-    Returns (SDP, codec per m-line; None where the m-line was refused).
-    Raises Invalid `sdp.sections` unless the m-lines are mic, camera, screen (screen may be missing).
+    Returns (SDP, the m-lines that are taken: the first of audio is the microphone, the first of video the
+    camera, the second the screen).  Raises Invalid `sdp.sections` for other m-lines, `sdp.codecs` when
+    nothing can be taken.
     """
-    kinds = tuple(s.kind for s in offer.sections)
-    if kinds not in (("audio", "video"), ("audio", "video", "video")):
-        raise Invalid("sdp.sections", N_("A publishing leg has the lines microphone, camera, screen in this order."))
-    chosen = tuple(None if s.rejected else choose(s) for s in offer.sections)
-    if all(c is None for c in chosen):
+    kinds = sorted(s.kind for s in offer.sections)
+    if kinds not in (["audio"], ["video"], ["audio", "video"], ["audio", "video", "video"]):
+        raise Invalid("sdp.sections", N_("A publishing leg has one microphone, and a camera and a screen at most."))
+    names = {"audio": ["mic"], "video": ["camera", "screen"]}
+    tracks: dict[str, Track] = {}
+    for section in offer.sections:
+        kind, codec = names[section.kind].pop(0), None if section.rejected else choose(section)
+        if codec is not None:
+            tracks[section.mid] = Track(kind, codec, section)
+    if not tracks:
         raise Invalid("sdp.codecs", N_("This browser offers neither H.264 nor VP8 nor Opus."))
-    out = _head([s.mid for s, c in zip(offer.sections, chosen, strict=True) if c])
-    first = True
-    for section, codec in zip(offer.sections, chosen, strict=True):
-        if codec is None:
+    out = _head(list(tracks))
+    first, setup = True, "active" if offer.setup == "passive" else "passive"
+    for section in offer.sections:
+        track = tracks.get(section.mid)
+        if track is None:
             types = " ".join(map(str, section.payload_types)) or "0"
             out += [f"m={section.kind} 0 UDP/TLS/RTP/SAVPF {types}", "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}",
                     "a=inactive"]  # fmt: skip
             continue
-        out += _receive(section, codec, ours, with_candidates=first)
+        out += _receive(section, track.codec, ours, setup, with_candidates=first)
         first = False
-    return "\r\n".join(out) + "\r\n", chosen
+    return "\r\n".join(out) + "\r\n", list(tracks.values())
 
 
-def _receive(section: Section, codec: Codec, ours: Credentials, *, with_candidates: bool) -> list[str]:
+def _receive(section: Section, codec: Codec, ours: Credentials, setup: str, *, with_candidates: bool) -> list[str]:
     types = f"{codec.payload_type}" + (f" {codec.rtx}" if codec.rtx is not None else "")
-    out = _media(section.kind, types, section.mid, "recvonly", ours, "passive")
+    out = _media(section.kind, types, section.mid, "recvonly", ours, setup)
     out += _candidates(ours) if with_candidates else []
-    wanted = {uri: section.extensions[uri] for uri in (MID_URI, ABS_SEND_TIME_URI) if uri in section.extensions}
+    wanted = {uri: section.extensions[uri] for uri in UNDERSTOOD if uri in section.extensions}
     out += [f"a=extmap:{number} {uri}" for uri, number in wanted.items()]
     pt = codec.payload_type
     out.append(f"a=rtpmap:{pt} {section.raw_maps[pt]}")
+    offered = section.feedback.get(str(pt), set()) | section.feedback.get("*", set())
     parameters = section.formats.get(pt, "")
     if section.kind == "video":
         parameters = ";".join(filter(None, (parameters, f"x-google-start-bitrate={START_KBPS}")))
-        out += [f"a=rtcp-fb:{pt} {kind}" for kind in ("nack", "nack pli", "ccm fir", "goog-remb")]
-    if parameters:
-        out.append(f"a=fmtp:{pt} {parameters}")
+        out += [f"a=rtcp-fb:{pt} {kind}" for kind in VIDEO_FEEDBACK if kind in offered]
+    else:
+        parameters = ";".join(filter(None, (parameters, f"maxaveragebitrate={OPUS_BPS}")))
+        out += [f"a=rtcp-fb:{pt} transport-cc"] if "transport-cc" in offered else []
+    out.append(f"a=fmtp:{pt} {parameters}")
     if codec.rtx is not None:
         out += [f"a=rtpmap:{codec.rtx} rtx/90000", f"a=fmtp:{codec.rtx} apt={pt}"]
+    if section.rids:
+        out += [f"a=rid:{rid} recv" for rid in section.rids] + ["a=simulcast:recv " + ";".join(section.rids)]
     return out
 
 

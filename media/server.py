@@ -36,6 +36,7 @@ def make_app(node: Node, token: str) -> web.Application:
             web.post("/rooms/{room}/peers/{peer}/down", post_down),
             web.put("/rooms/{room}/peers/{peer}/down", put_down),
             web.patch("/rooms/{room}/peers/{peer}/{leg:up|down}", patch_leg),
+            web.put("/rooms/{room}/peers/{peer}/sizes", put_sizes),
             web.delete("/rooms/{room}/peers/{peer}", delete_peer),
             web.get("/events", get_events),
             web.get("/metrics", get_metrics),
@@ -128,6 +129,14 @@ async def patch_leg(request: web.Request) -> web.Response:
     wanted = await _read(request, control.IceRestart)
     ice = request.app[NODE].room(room).restart(peer, request.match_info["leg"], wanted.ufrag)
     return web.json_response(control.IceRestarted(ufrag=ice.ufrag, pwd=ice.pwd).model_dump())
+
+
+async def put_sizes(request: web.Request) -> web.Response:
+    """Take what a page can use."""
+    room, peer = _names(request)
+    wanted = await _read(request, control.Sizes)
+    request.app[NODE].room(room).resize(peer, wanted.heights)
+    return web.Response(status=204)
 
 
 async def delete_peer(request: web.Request) -> web.Response:

@@ -6,47 +6,59 @@ frame, so that passing the floor needs no renegotiation and shows no freeze. Pur
 argument, and packets go out through return values.
 """
 
+from __future__ import annotations
+
+import copy
 import random
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from media.rtcp import SenderReport, sender_report
 from media.rtp import AUDIO_HZ, VIDEO_HZ, Incoming, vp8_fields
 from media.sources import Source
 
+if TYPE_CHECKING:
+    from media.views import View
+
 PAYLOAD_TYPES = {"opus": 111, "H264": 96, "VP8": 98}
 RTX_TYPES = {96: 97, 98: 99}
 ABS_SEND_TIME_ID = 1
 OUT_HEADER = struct.Struct("!BBHLLHHL")
+SEQ_AND_TIME = struct.Struct("!HL")
 RING = 512  # rewritten packets kept for retransmission: about 2 s of video at 250 packets/s
 OPUS_FRAME = 960  # ticks: 20 ms at 48 kHz
+OWN_RING = 128  # of them taken along when a viewer gets a line of its own
 RETRY_S = 0.5  # a key frame that has not come is asked for again
 FORGET = 1000  # packets after a switch, when lateness against its first packet no longer matters
 
 
 @dataclass(frozen=True)
 class Switched:
-    """A slot now shows `source` (None: nothing), `latency_s` after it was told to."""
+    """A slot now shows `source` (None: nothing), `latency_s` after it was told to, instead of `before`."""
 
-    slot: "Slot"
+    slot: Slot
     source: Source | None
     latency_s: float
+    before: str | None  # publication
 
 
 class Slot:
     """One outgoing stream of a room."""
 
-    def __init__(self, name: str, kind: Literal["audio", "video"], ssrc: int) -> None:
+    def __init__(self, name: str, kind: Literal["audio", "video"], ssrc: int, ceiling: int | None = None) -> None:
         """Start empty.
 
-        name: as in the plan; ssrc: constant for life, ssrc + 1 is its RTX.
+        name: as in the plan; ssrc: constant for life, ssrc + 1 is its RTX; ceiling: pixels of height of
+        the layer all share, None for the largest.
         """
+        self.ceiling = ceiling
         self.name = name
         self.kind = kind
         self.ssrc = ssrc
         self.clock = AUDIO_HZ if kind == "audio" else VIDEO_HZ
+        self.viewers: list[View] = []  # who gets this line, in runs of the same socket
         self.current: Source | None = None
         self.wanted: Source | None = None
         self.ring: OrderedDict[int, bytes] = OrderedDict()
@@ -62,6 +74,49 @@ class Slot:
         self._picture, self._level = random.getrandbits(14), random.getrandbits(8)
         self._picture_shift = self._level_shift = 0
         self._told_at = 0.0
+
+    def own_line(self, shift: tuple[int, int] | None) -> Slot:
+        """Return a line for one viewer that goes on exactly where this one is, and may then show another layer.
+
+        shift: how far (sequence, timestamp) the viewer's line is from this one already.
+        """
+        line = copy.copy(self)
+        line.viewers = []
+        line.ring = OrderedDict()
+        seq, ticks = shift or (0, 0)
+        for number in list(self.ring)[-OWN_RING:]:
+            packet = shifted(self.ring[number], shift)
+            line.ring[(number + seq) & 0xFFFF] = packet
+        line._seq = (self._seq + seq) & 0xFFFF
+        line._timestamp = (self._timestamp + ticks) & 0xFFFFFFFF
+        line._seq_shift = (self._seq_shift + seq) & 0xFFFF
+        line._timestamp_shift = (self._timestamp_shift + ticks) & 0xFFFFFFFF
+        for source in {self.current, self.wanted} - {None}:
+            assert source is not None
+            source.slots.add(line)
+        return line
+
+    def distance(self, shared: Slot) -> tuple[int, int] | None:
+        """Return how far this line is from the shared one, None unless they differ by nothing else.
+
+        A viewer may go back to the shared line with this shift: both carry the same source's packets.
+        VP8 numbers its pictures too, so such a line stays apart.
+        """
+        source = self.current
+        settled = source is not None and source is self.wanted and source is shared.current is shared.wanted
+        if not settled or source is None or source.codec == "VP8":
+            return None
+        return (
+            (self._seq_shift - shared._seq_shift) & 0xFFFF,
+            (self._timestamp_shift - shared._timestamp_shift) & 0xFFFFFFFF,
+        )
+
+    def retire(self) -> None:
+        """Take this line off its sources: nobody watches it any more."""
+        for source in (self.current, self.wanted):
+            if source is not None:
+                source.slots.discard(self)
+        self.current = self.wanted = None
 
     # ---- commands ----
 
@@ -80,9 +135,9 @@ class Slot:
         if source is None:
             if self.current is not None:
                 self.current.slots.discard(self)
-            had = self.current is not None
+            had = self.current
             self.current = self.wanted = None
-            return Switched(self, None, 0.0) if had else None
+            return Switched(self, None, 0.0, had.publication) if had else None
         self.wanted = source
         source.slots.add(self)
         if source is not self.current:
@@ -125,6 +180,7 @@ class Slot:
         return True
 
     def _take(self, source: Source, packet: Incoming, now: float) -> Switched:
+        before = self.current.publication if self.current is not None else None
         if self.current is not None and self.current is not source:
             self.current.slots.discard(self)
         elapsed = now - self._sent_at if self._sent_at is not None else 0.04
@@ -139,7 +195,7 @@ class Slot:
         source.slots.add(self)
         if source.codec == "VP8":
             self._align_vp8(packet.payload)
-        return Switched(self, source, max(0.0, now - max(self._told_at, source.started_at)))
+        return Switched(self, source, max(0.0, now - max(self._told_at, source.started_at)), before)
 
     def _align_vp8(self, payload: bytes) -> None:
         picture, level = vp8_fields(payload)
@@ -203,30 +259,44 @@ class Slot:
 
     # ---- reports and repair ----
 
-    def report(self, now: float) -> bytes | None:
+    def report(self, now: float, shift: tuple[int, int] | None = None) -> bytes | None:
         """Return the slot's sender report on the node's clock, or None before the source sent one.
 
-        The publisher's own NTP time must not leak through: the line would jump at each switch.
+        shift: of the viewer it is for.  The publisher's own NTP time must not leak through: the line
+        would jump at each switch.
         """
         source = self.current
         if source is None or source.reference is None:
             return None
         at, ticks = source.reference
-        rtp = int(ticks + (now - at) * self.clock + self._timestamp_shift) & 0xFFFFFFFF
+        rtp = int(ticks + (now - at) * self.clock + self._timestamp_shift + (shift[1] if shift else 0)) & 0xFFFFFFFF
         return sender_report(self.ssrc, SenderReport(self.ssrc, now, rtp), self.packets, self.octets)
 
-    def repair(self, seq: int, rtx_seq: int) -> bytes | None:
+    def repair(self, seq: int, rtx_seq: int | None, shift: tuple[int, int] | None = None) -> bytes | None:
         """Return the retransmission of a sent packet, or None when it is gone.
 
-        seq: the slot's 16-bit sequence number; rtx_seq: next of the viewer's RTX line.
-        Source: RFC 4588 section 4.
+        seq: the viewer's 16-bit sequence number; rtx_seq: next of the viewer's RTX line, None when it
+        has none and gets the very packet again; shift: the viewer's.  Source: RFC 4588 section 4.
         """
-        sent = self.ring.get(seq)
+        sent = self.ring.get((seq - (shift[0] if shift else 0)) & 0xFFFF)
         if sent is None:
             return None
+        sent = shifted(sent, shift)
+        if rtx_seq is None:
+            return sent
         out = bytearray(sent)
         out[1] = RTX_TYPES[sent[1] & 0x7F] | (sent[1] & 0x80)
         struct.pack_into("!H", out, 2, rtx_seq & 0xFFFF)
         struct.pack_into("!L", out, 8, self.ssrc + 1)
         out[OUT_HEADER.size : OUT_HEADER.size] = struct.pack("!H", seq)
         return bytes(out)
+
+
+def shifted(packet: bytes, shift: tuple[int, int] | None) -> bytes:
+    """Return a packet with a viewer's own sequence number and timestamp."""
+    if shift is None:
+        return packet
+    out = bytearray(packet)
+    seq, timestamp = SEQ_AND_TIME.unpack_from(packet, 2)
+    SEQ_AND_TIME.pack_into(out, 2, (seq + shift[0]) & 0xFFFF, (timestamp + shift[1]) & 0xFFFFFFFF)
+    return bytes(out)

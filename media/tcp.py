@@ -7,6 +7,7 @@ Source: RFC 6544 (ICE-TCP), RFC 4571 section 2 (framing).
 """
 
 import asyncio
+import resource
 import socket
 from collections import Counter, OrderedDict
 from collections.abc import Callable
@@ -14,12 +15,14 @@ from collections.abc import Callable
 from media.ice import Address, is_stun
 
 FIRST_CHECK_S = 5.0
+STRANGE_FRAMES = 8  # frames without a valid check before the connection is closed
 FRAME_MAX = 2048  # bytes; the largest SRTP packet is 1516
 VIDEO_BACKLOG = 128 << 10  # bytes waiting before video is left out: half a second at 2 Mbit/s
 HARD_BACKLOG = 256 << 10  # bytes waiting before anything is left out, so that sound outlives video
 DRAINED = 16 << 10  # bytes waiting below which video may come back
 WAITING_PER_ADDRESS = 512  # connections without a valid check yet, of one address; a province may share one
 WAITING_MAX = 2048  # the same of all addresses; the oldest is closed first, so that a newcomer always gets its turn
+FILES_SHARE = 4  # but strangers never hold more than a quarter of the files this process may open
 SEND_BUFFER = 64 << 10  # bytes in the kernel: what is in there can no longer be left out
 
 
@@ -41,6 +44,7 @@ class Stream(asyncio.BufferedProtocol):
         self._buffer = bytearray(2 * FRAME_MAX)
         self._view = memoryview(self._buffer)
         self._filled = 0
+        self._tries = 0
         self._timer: asyncio.TimerHandle | None = None
 
     # ---- asyncio.BufferedProtocol ----
@@ -76,11 +80,16 @@ class Stream(asyncio.BufferedProtocol):
         at = 0
         while self._filled - at >= 2:
             size = self._buffer[at] << 8 | self._buffer[at + 1]
-            if size > FRAME_MAX or (not self.checked and size and self._strange(at)):
+            if size > FRAME_MAX or (not self.checked and (not size or self._strange(at))):
                 self.abort()
                 return
             if self._filled - at < 2 + size:
                 break
+            if not self.checked:
+                self._tries += 1
+                if self._tries > STRANGE_FRAMES:
+                    self.abort()
+                    return
             if size:
                 self._server.take(bytes(self._view[at + 2 : at + 2 + size]), self)
             at += 2 + size
@@ -156,6 +165,7 @@ class TcpServer:
         self._per_address: Counter[str] = Counter()
         self._waiting: OrderedDict[Stream, None] = OrderedDict()
         self._servers: list[asyncio.Server] = []
+        self._waiting_max = min(WAITING_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // FILES_SHARE)
         self._streams: set[Stream] = set()
 
     async def listen(self, sockets: list[socket.socket]) -> None:
@@ -170,7 +180,7 @@ class TcpServer:
         self._per_address[stream.address[0]] += 1
         if self._per_address[stream.address[0]] > WAITING_PER_ADDRESS:
             self._turn_out(next(s for s in self._waiting if s.address[0] == stream.address[0]))
-        elif len(self._waiting) > WAITING_MAX:
+        elif len(self._waiting) > self._waiting_max:
             self._turn_out(next(iter(self._waiting)))
 
     def _turn_out(self, stream: Stream) -> None:

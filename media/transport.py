@@ -7,7 +7,6 @@ leg. Source: RFC 7983 (first byte), RFC 8445, media notes in docs/media.md.
 import asyncio
 import logging
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,9 @@ log = logging.getLogger(__name__)
 
 BURST = 64  # datagrams read per turn of the loop, so that timers and the control port get theirs
 MAX_DATAGRAM = 2048
-MAX_ADDRESSES = 20_000  # authenticated addresses remembered, oldest forgotten first
+ADDRESSES_PER_LEG = 16  # authenticated addresses remembered of one leg, the one longest unused forgotten first
+STREAMS_PER_LEG = 8  # TCP connections of one leg: a browser opens one for each of its interfaces
+OWNED_S = 10.0  # an address with a valid check this recently is not given to another leg; browsers check each 2.5 s
 EARLY = 8  # DTLS datagrams kept while the SDP answer is still on its way
 Path = Target | Stream
 Key = tuple[int, Address]  # our socket's number, their address
@@ -44,7 +45,7 @@ class Port:
         self.tcp = TcpServer(self.datagram)
         self.received = self.received_bytes = self.strangers = self.refused = 0
         self._by_ufrag: dict[str, Transport] = {}
-        self._by_key: OrderedDict[Key, Transport] = OrderedDict()
+        self._by_key: dict[Key, Transport] = {}
         self._throttle = Throttle()
         self._buffer = bytearray(MAX_DATAGRAM)
         self._view = memoryview(self._buffer)
@@ -158,20 +159,23 @@ class Port:
             stream.send(check.reply)
         else:
             source.sendto(check.reply, peer)
-        if check.valid:
-            self._learn(key, transport)
+        if check.valid and self._learn(key, transport, time.monotonic()):
             transport.checked(key, stream or source, ufrag, nominated=check.nominated)
 
-    def _learn(self, key: Key, transport: "Transport") -> None:
+    def _learn(self, key: Key, transport: "Transport", now: float) -> bool:
+        """Let an address belong to a leg; an address that another living leg uses stays with that."""
         before = self._by_key.get(key)
         if before is not None and before is not transport:
-            before.keys.discard(key)
+            if now - before.keys.get(key, -1e9) < OWNED_S:
+                return False
+            before.keys.pop(key, None)
         self._by_key[key] = transport
-        self._by_key.move_to_end(key)
-        transport.keys.add(key)
-        if len(self._by_key) > MAX_ADDRESSES:
-            old, owner = self._by_key.popitem(last=False)
-            owner.keys.discard(old)
+        transport.keys[key] = now
+        if len(transport.keys) > ADDRESSES_PER_LEG:
+            oldest = min(transport.keys, key=lambda k: transport.keys[k])
+            del transport.keys[oldest]
+            self._by_key.pop(oldest, None)
+        return True
 
 
 class Transport:
@@ -195,7 +199,7 @@ class Transport:
         self.ice = IceLite()
         self.target: Path | None = None
         self.outbound: Any = None
-        self.keys: set[Key] = set()  # where valid checks came from
+        self.keys: dict[Key, float] = {}  # where valid checks came from, and when (monotonic seconds)
         self.consent_at = time.monotonic()
         self.errors = 0
         self._on_rtp, self._on_rtcp = on_rtp, on_rtcp
@@ -266,6 +270,9 @@ class Transport:
             self._streams[key] = stream
             stream.accepted()
             stream.on_lost = lambda: self._stream_lost(key)
+            spare = [s for s in self._streams.values() if s is not self.target and s is not stream]
+            if len(self._streams) > STREAMS_PER_LEG and spare:
+                spare[0].abort()
         if self._old is not None and ufrag == self.ice.ufrag and nominated:
             self.port.forget(self._old.ufrag)
             self._old = None
@@ -283,7 +290,7 @@ class Transport:
     def _stream_lost(self, key: Key) -> None:
         """End of a TCP connection: when media went over it and no other path is left, so is the leg."""
         stream = self._streams.pop(key, None)
-        self.keys.discard(key)
+        self.keys.pop(key, None)
         self.port.lost(key, self)
         if self._closed or stream is not self.target:
             return

@@ -4,7 +4,16 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from aiortc.rtp import RtcpPacket, RtcpPsfbPacket, RtcpRtpfbPacket, RtcpSrPacket, RtpPacket, unpack_remb_fci, unwrap_rtx
+from aiortc.rtp import (
+    RtcpPacket,
+    RtcpPsfbPacket,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+    RtpPacket,
+    unpack_remb_fci,
+    unwrap_rtx,
+)
 
 from media import rtcp
 from media.rtp import Incoming
@@ -52,7 +61,12 @@ def test_what_we_ask_of_a_publisher_is_understood() -> None:
     assert isinstance(pli, RtcpPsfbPacket) and (pli.fmt, pli.media_ssrc) == (1, 77)
     (nack,) = RtcpPacket.parse(rtcp.nack(77, [10, 12, 40]))
     assert isinstance(nack, RtcpRtpfbPacket) and (nack.media_ssrc, sorted(nack.lost)) == (77, [10, 12, 40])
-    _, remb = RtcpPacket.parse(rtcp.remb([5, 6], 2_500_000))
+    block = rtcp.Received(5, 0.5, 3, 70_000, 12, 34, 56)
+    report, remb = RtcpPacket.parse(rtcp.receiver_report([block], [5, 6], 2_500_000))
+    assert isinstance(report, RtcpRrPacket)
+    (read,) = report.reports
+    assert (read.ssrc, read.fraction_lost, read.packets_lost, read.highest_sequence) == (5, 128, 3, 70_000)
+    assert (read.jitter, read.lsr, read.dlsr) == (12, 34, 56)
     assert isinstance(remb, RtcpPsfbPacket)
     bits, ssrcs = unpack_remb_fci(remb.fci)
     assert ssrcs == [5, 6] and abs(bits - 2_500_000) < 25_000

@@ -36,11 +36,21 @@ def test_a_sender_report_keeps_its_clock_to_a_microsecond() -> None:
 
 def test_a_bitrate_limit_is_at_most_what_was_asked() -> None:
     for wanted in (1, 30_000, 700_000, 2_500_000, 1 << 30):
-        data = rtcp.remb([3, 4], wanted)
-        word = struct.unpack_from("!L", data, 8 + 16)[0]
-        assert word >> 24 == 2
-        got = (word & 0x3FFFF) << (word >> 18 & 63)
-        assert wanted * 0.99 <= got <= wanted
+        (read,) = rtcp.walk(rtcp.receiver_report([], [3, 4], wanted))
+        assert isinstance(read, rtcp.Estimate) and wanted * 0.99 <= read.bits_per_second <= wanted
+
+
+def test_what_we_report_of_a_source_is_read_back() -> None:
+    said = rtcp.Received(77, 0.25, 5, 70_000, 90, 0xABCD1234, 65_536)
+    read = list(rtcp.walk(rtcp.receiver_report([said, said], [77], 1000)))
+    assert read[0] == rtcp.ReceiverReport(77, 0.25, 90, 0xABCD1234, 65_536) and len(read) == 3
+
+
+def test_a_round_trip_is_what_is_left_of_the_time_since_our_report() -> None:
+    sent = 1_790_000_000.0
+    report = rtcp.ReceiverReport(5, 0.0, 0, rtcp.middle_of_ntp(sent), int(0.5 * 65_536))
+    assert abs((rtcp.round_trip(report, sent + 0.58) or 0) - 0.08) < 0.001
+    assert rtcp.round_trip(rtcp.ReceiverReport(5, 0.0, 0, 0, 0), sent) is None
 
 
 @given(st.binary(max_size=400))

@@ -23,9 +23,9 @@ def offer(video: str = "96 97", extra: str = "") -> str:
 
 
 def test_a_publishing_offer_is_answered_with_the_offers_own_numbers() -> None:
-    text, codecs = sdp.answer_up(sdp.read(offer()), OURS)
-    assert [c and (c.name, c.payload_type, c.rtx) for c in codecs] == [
-        ("opus", 111, None), ("H264", 96, 97), ("H264", 96, 97)]  # fmt: skip
+    text, tracks = sdp.answer_up(sdp.read(offer()), OURS)
+    assert [(t.kind, t.codec.name, t.codec.payload_type, t.codec.rtx) for t in tracks] == [
+        ("mic", "opus", 111, None), ("camera", "H264", 96, 97), ("screen", "H264", 96, 97)]  # fmt: skip
     lines = text.split("\r\n")
     assert "a=ice-lite" in lines and "a=group:BUNDLE 0 1 2" in lines
     assert lines.count("a=setup:passive") == 3 and lines.count("a=recvonly") == 3
@@ -34,8 +34,43 @@ def test_a_publishing_offer_is_answered_with_the_offers_own_numbers() -> None:
 
 
 def test_without_h264_the_answer_takes_vp8() -> None:
-    _, codecs = sdp.answer_up(sdp.read(offer(video="98")), OURS)
-    assert codecs[1] is not None and codecs[1].name == "VP8"
+    _, tracks = sdp.answer_up(sdp.read(offer(video="98")), OURS)
+    assert tracks[1].codec.name == "VP8"
+
+
+def test_simulcast_is_taken_layer_by_layer_with_the_extensions_that_name_them() -> None:
+    layers = "a=rid:q send\r\na=rid:h send\r\na=rid:f send\r\na=simulcast:send q;~h,x;f\r\n"
+    layers += (
+        f"a=extmap:10 {sdp.RID_URI}\r\na=extmap:11 {sdp.REPAIRED_RID_URI}\r\na=extmap:3 {sdp.TRANSPORT_CC_URI}\r\n"
+    )
+    layers += "a=extmap:9 urn:3gpp:video-orientation\r\na=rtcp-fb:96 transport-cc\r\na=rtcp-fb:96 nack\r\n"
+    text, tracks = sdp.answer_up(sdp.read(offer().replace("a=mid:1\r\n", "a=mid:1\r\n" + layers)), OURS)
+    assert tracks[1].section.rids == ("q", "h", "f")
+    camera = text.split("m=video")[1]
+    assert "a=simulcast:recv q;h;f\r\n" in camera and camera.count("a=rid:") == 3
+    assert f"a=extmap:10 {sdp.RID_URI}" in camera and f"a=extmap:3 {sdp.TRANSPORT_CC_URI}" in camera
+    assert "video-orientation" not in camera, "what we do not read is not accepted"
+    assert "a=rtcp-fb:96 transport-cc" in camera and "a=rtcp-fb:96 goog-remb" not in camera, "only what was offered"
+    assert "simulcast" not in text.split("m=video")[2]
+
+
+def test_an_encoder_that_insists_on_its_dtls_role_gets_the_other() -> None:
+    """FFmpeg's WHIP muxer offers `passive`.  Source: RFC 9725 section 4.4.1."""
+    text, tracks = sdp.answer_up(sdp.read(offer().replace("actpass", "passive")), OURS)
+    assert "a=setup:active" in text and "a=setup:passive" not in text and len(tracks) == 3
+
+
+def test_the_order_of_an_encoders_lines_does_not_matter() -> None:
+    head, audio, *videos = offer().replace("m=", "\0m=").split("\0")
+    _, tracks = sdp.answer_up(sdp.read(head + videos[0] + audio), OURS)
+    assert [t.kind for t in tracks] == ["camera", "mic"]
+    _, tracks = sdp.answer_up(sdp.read(head + audio), OURS)
+    assert [t.kind for t in tracks] == ["mic"]
+
+
+def test_a_mid_that_cannot_be_sent_is_refused() -> None:
+    with pytest.raises(Invalid, match="cannot be read"):
+        sdp.read(offer().replace("a=mid:1", "a=mid:\ud800"))
 
 
 def test_streams_are_known_by_their_primary_ssrc() -> None:
