@@ -16,6 +16,7 @@ UFRAG, PASSWORD = "light", "0123456789012345678901"
 PROFILE = b"SRTP_AEAD_AES_128_GCM"  # the one and only, so that every engine has the same work to do
 UP_S = 15.0
 CHECK_AGAIN_S = 0.05  # RFC 8445 section 14.2: at least 50 ms between checks
+READ_BUFFER = 1 << 20  # bytes
 SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h
 # Classic BPF over [UDP header, payload]: keep a datagram whose first byte is below 128, drop RTP and RTCP (RFC 7983).
 NO_MEDIA = ((0x30, 0, 0, 8), (0x35, 0, 1, 128), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFF))
@@ -51,6 +52,7 @@ class Peer:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 0))
         self.socket.setblocking(False)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_BUFFER)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.up = asyncio.Event()
         self.checked = asyncio.Event()

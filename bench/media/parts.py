@@ -178,8 +178,9 @@ class JanusPart(Forwarder):
         return await peer.connect(offer)
 
     async def sent(self) -> int:
-        """Return what was published, times viewers: Janus has no such count; `lost` says what did not arrive."""
-        return self.publisher.stream.sent * self.viewers
+        """Return what the kernel sent in this namespace, without the publisher's own: Janus has no such count."""
+        lines = [line.split() for line in Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Udp:")]
+        return int(dict(zip(*lines, strict=True))["OutDatagrams"]) - self.publisher.stream.sent
 
 
 class AiortcPart(Part):
