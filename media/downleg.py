@@ -229,7 +229,7 @@ class DownLeg:
                 view.arrange(self._publication(view.slot), now)
 
     def tick(self, now: float) -> None:
-        """Retry, probe, drain; call every 20 ms."""
+        """Retry, measure, drain; call about every 80 ms."""
         stream = self.transport.target.stream if self.transport.target is not None else None
         if stream is not None and stream.starved:
             self._starve(stream.drained(), now)
