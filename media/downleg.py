@@ -173,7 +173,7 @@ class DownLeg:
         burst = RESEND_BURST if budget is None else rate / 2
         self._tokens = min(burst, self._tokens + (now - self._tokens_at) * rate)
         self._tokens_at = now
-        gap = max(RESEND_GAP_S, self.bandwidth.round_trip_s or 0.0)
+        gap = max(RESEND_GAP_S, 0.7 * (self.bandwidth.round_trip_s or 0.0))  # a browser asks again after one round trip
         for seq in missing:
             tally.nacks += 1
             at, times = self._resent.get((ssrc, seq), (-1e9, 0))
