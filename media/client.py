@@ -6,7 +6,7 @@ cannot be reached is `Unavailable`: the caller tries again later, nobody waits f
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +28,7 @@ from media.control import (
     PlayOffer,
     RoomPlan,
     RoomStatus,
+    Sizes,
     UpAnswer,
     UpOffer,
 )
@@ -122,12 +123,19 @@ class MediaClient:
         """
         self._call("PUT", f"/rooms/{room}/peers/{peer}/down", DownAnswer(leg=leg, sdp=sdp))
 
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """Tell how much a page can use.
+
+        heights: slot -> pixels, 0: it shows nothing.  Raises NotFound for a peer without a receiving leg.
+        """
+        self._call("PUT", f"/rooms/{room}/peers/{peer}/sizes", Sizes(heights=dict(heights)))
+
     def play(self, room: str, peer: str, sdp: str) -> str:
         """Hand over a player's offer.  Returns the node's answer.  Raises Invalid, NotFound."""
         return self._ask("POST", f"/rooms/{room}/peers/{peer}/play", PlayOffer(sdp=sdp), PlayAnswer).sdp
 
-    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
-        """Give a leg fresh ICE names.  ufrag: the peer's own.  Raises NotFound for a leg that is gone."""
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
+        """Give a leg fresh ICE names.  ufrag: the peer's own, if known.  Raises NotFound for a leg that is gone."""
         return self._ask("PATCH", f"/rooms/{room}/peers/{peer}/{leg}", IceRestart(ufrag=ufrag), IceRestarted)
 
     def delete_leg(self, room: str, peer: str, leg: Leg) -> None:

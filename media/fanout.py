@@ -11,9 +11,11 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsIndex
 
 import cffi
+
+from media import fanout_c
 
 try:
     from pylibsrtp._binding import ffi as srtp_ffi
@@ -76,12 +78,37 @@ class Viewer(Protocol):
     shift: tuple[int, int] | None  # (sequence, timestamp) distance of this viewer's line from the slot's
 
 
+class Audience(list[Any]):
+    """The viewers of one line.  Remembers their table for the C loop until one comes, goes or moves.
+
+    Whoever changes a viewer's `target`, `outbound` or `shift` takes it out and puts it in again.
+    """
+
+    compiled: fanout_c.Compiled | None = None
+
+    def append(self, viewer: Any) -> None:
+        """Add a viewer at the end."""
+        self.compiled = None
+        super().append(viewer)
+
+    def insert(self, index: SupportsIndex, viewer: Any) -> None:
+        """Add a viewer (`bisect.insort` comes here)."""
+        self.compiled = None
+        super().insert(index, viewer)
+
+    def remove(self, viewer: Any) -> None:
+        """Take a viewer out.  Raises ValueError when it is not there."""
+        self.compiled = None
+        super().remove(viewer)
+
+
 class FanOut:
     """Buffers for all sockets; belongs to the event loop's thread."""
 
     def __init__(self) -> None:
         """Allocate once."""
         self._fast = srtp_lib is not None and _self_test()
+        self._loop = fanout_c.load(srtp_ffi, srtp_lib, _pair) if self._fast else None
         self._memory = _c.new("unsigned char[]", BATCH * STRIDE)
         view = memoryview(_c.buffer(self._memory)).cast("B")
         self._windows = [view[i * STRIDE : (i + 1) * STRIDE] for i in range(BATCH)]
@@ -108,6 +135,15 @@ class FanOut:
         size, count, fd = len(packet), 0, -1
         if size + OVERHEAD > STRIDE:
             return
+        if self._loop is not None and isinstance(viewers, Audience):
+            line = viewers.compiled
+            if line is None:
+                line = viewers.compiled = self._loop.compiled(viewers)
+            sent, encrypted, dropped = self._loop.send(packet, line)
+            self.sent += sent
+            self.sent_bytes += encrypted
+            self.dropped += dropped
+            viewers = line.streams
         for viewer in viewers:
             target, session = viewer.target, viewer.outbound
             if target is None or session is None:
@@ -168,22 +204,26 @@ class FanOut:
             self.dropped += 1
 
 
-def _self_test() -> bool:
-    """Return whether the fast path encrypts what the slow path can read."""
+def _pair() -> tuple[Any, Any]:
+    """Return an outbound session and the inbound one that reads what it writes."""
     from pylibsrtp import Policy, Session
 
+    key = os.urandom(28)
+    directions = (Policy.SSRC_ANY_OUTBOUND, Policy.SSRC_ANY_INBOUND)
+    profile = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+    outbound, inbound = (Session(Policy(key=key, ssrc_type=d, srtp_profile=profile)) for d in directions)
+    return outbound, inbound
+
+
+def _self_test() -> bool:
+    """Return whether the fast path encrypts what the slow path can read."""
     try:
-        key = os.urandom(28)
-        made = {}
-        for direction in (Policy.SSRC_ANY_OUTBOUND, Policy.SSRC_ANY_INBOUND):
-            policy = Policy(key=key, ssrc_type=direction, srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM)
-            made[direction] = Session(policy)
+        outbound, inbound = _pair()
         packet = struct.pack("!BBHLL", 0x80, 96, 1, 2, 3) + b"picture"
         buffer, length = srtp_ffi.new("unsigned char[]", STRIDE), srtp_ffi.new("int *", len(packet))
         srtp_ffi.buffer(buffer)[0 : len(packet)] = packet
-        if srtp_lib.srtp_protect(made[Policy.SSRC_ANY_OUTBOUND]._srtp[0], buffer, length):
+        if srtp_lib.srtp_protect(outbound._srtp[0], buffer, length):
             return False
-        protected = bytes(srtp_ffi.buffer(buffer, length[0]))
-        return bool(made[Policy.SSRC_ANY_INBOUND].unprotect(protected) == packet)
+        return bool(inbound.unprotect(bytes(srtp_ffi.buffer(buffer, length[0]))) == packet)
     except (AttributeError, TypeError):
         return False

@@ -23,9 +23,6 @@ LAYERS_MAX = 4  # simulcast layers of one camera
 OPUS_BPS = 28_000  # speech at full band, and twice; with its headers it takes 54 of a line of 64 kbit/s
 H264_FMTP = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f"
 START_KBPS = 1500  # a browser that starts at its own 300 kbit/s needs 20 s to a sharp picture
-# A browser keeps lips and voice together only within one stream, of one picture and one sound: whoever
-# is in the slot of the picture is heard on this audio slot (rooms/plan.py).
-SPEAKS_FOR = {"audio-0": "stage", "audio-1": "guest"}
 UDP_PRIORITY = 2_130_706_431  # host, RFC 8445 section 5.1.2.1
 # Below UDP, RFC 6544 section 4.2: with equal ones TCP won about one time in five.
 TCP_PRIORITY = 1_671_430_143
@@ -268,7 +265,9 @@ def _receive(section: Section, codec: Codec, ours: Credentials, setup: str, *, w
 def offer_down(slots: list[Slot], ours: Credentials) -> str:
     """Write the offer of a receiving leg: one m-line per slot, the same for every viewer.
 
-    Each track is called after its slot; a picture and its sound share a stream, so that they stay in step.
+    Each track has a stream of its own: in one stream a browser would hold every picture back until its
+    sound has passed its buffers, and the floor would be seen 80 ms later.  The page keeps them in step
+    when they drift (static/js/buffers.js).
 
     The media `a=ssrc` line comes before the RTX one: Chromium takes the first it reads as primary
     and drops all video, without an error, when that is the RTX.
@@ -279,7 +278,7 @@ def offer_down(slots: list[Slot], ours: Credentials) -> str:
         out += _media(slot.kind, "111" if audio else "96 97 98 99", str(i), "sendonly", ours, "actpass")
         out += _candidates(ours) if i == 0 else []
         out += [
-            f"a=msid:{SPEAKS_FOR.get(slot.name, slot.name)} {slot.name}",
+            f"a=msid:{slot.name} {slot.name}",
             f"a=extmap:{ABS_SEND_TIME_ID} {ABS_SEND_TIME_URI}",
         ]
         if audio:

@@ -13,14 +13,12 @@ import random
 import struct
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from media.fanout import Audience
 from media.rtcp import SenderReport, sender_report
 from media.rtp import AUDIO_HZ, VIDEO_HZ, Incoming, vp8_fields
 from media.sources import Source
-
-if TYPE_CHECKING:
-    from media.views import View
 
 PAYLOAD_TYPES = {"opus": 111, "H264": 96, "VP8": 98}
 RTX_TYPES = {96: 97, 98: 99}
@@ -30,6 +28,11 @@ OUT_HEADER = struct.Struct("!BBHLLHHL")
 SEQ_AND_TIME = struct.Struct("!HL")
 RING = 512  # rewritten packets kept for retransmission: about 2 s of video at 250 packets/s
 OPUS_FRAME = 960  # ticks: 20 ms at 48 kHz
+OPUS_S = 0.02
+EARLY_S = 0.015  # a new source's packet that comes this much before its time is left out: the next is 5 ms late
+HELD_S = 0.2  # no longer: the pace is wrong
+PACE = 250  # packets over which the line's pace follows arrivals: 5 s of sound
+CAPTURE_S = 0.25  # clocks of two cameras may differ from their arrivals by this much
 OWN_RING = 128  # of them taken along when a viewer gets a line of its own
 RETRY_S = 0.5  # a key frame that has not come is asked for again
 FORGET = 1000  # packets after a switch, when lateness against its first packet no longer matters
@@ -59,7 +62,7 @@ class Slot:
         self.kind = kind
         self.ssrc = ssrc
         self.clock = AUDIO_HZ if kind == "audio" else VIDEO_HZ
-        self.viewers: list[View] = []  # who gets this line, in runs of the same socket
+        self.viewers = Audience()  # who gets this line, in runs of the same socket
         self.current: Source | None = None
         self.wanted: Source | None = None
         self.ring: OrderedDict[int, bytes] = OrderedDict()
@@ -68,6 +71,7 @@ class Slot:
         self._seq = random.getrandbits(15)
         self._timestamp = random.getrandbits(31)
         self._sent_at: float | None = None
+        self._due = 0.0  # when the newest packet would have come, had none been early or late
         self._seq_shift = self._timestamp_shift = 0
         self._first: int | None = None
         self._since_switch = 0
@@ -82,7 +86,7 @@ class Slot:
         shift: how far (sequence, timestamp) the viewer's line is from this one already.
         """
         line = copy.copy(self)
-        line.viewers = []
+        line.viewers = Audience()
         line.ring = OrderedDict()
         seq, ticks = shift or (0, 0)
         for number in list(self.ring)[-OWN_RING:]:
@@ -178,30 +182,44 @@ class Slot:
             return False
         if self.kind == "video":
             return bool(packet.key)
-        # Less than half a packet since the old source's last: take the NEXT one, and no more of the
-        # old, otherwise every switch adds about 10 ms to the viewer's buffer.
-        if self._sent_at is not None and not self._hold_old and now - self._sent_at < 0.01:
-            self._hold_old = True
-            return False
-        return True
+        # A packet that would come too early is left out, and no more of the old are taken: otherwise
+        # each switch adds to the viewer's buffer, or, were it rounded, to what the viewer makes up.
+        early = self._due + OPUS_S - now if self._sent_at is not None else 0.0
+        self._hold_old = EARLY_S < early < HELD_S
+        return not self._hold_old
 
     def _take(self, source: Source, packet: Incoming, now: float) -> Switched:
         before = self.current.publication if self.current is not None else None
-        if self.current is not None and self.current is not source:
-            self.current.slots.discard(self)
-        elapsed = now - self._sent_at if self._sent_at is not None else 0.04
-        if self.kind == "audio":
-            step = max(1, round(elapsed / 0.02)) * OPUS_FRAME
-        else:
-            step = max(90, int(elapsed * VIDEO_HZ))
+        step = self._step(source, packet, now)
         self._seq_shift = (self._seq + 1 - packet.seq) & 0xFFFF
         self._timestamp_shift = (self._timestamp + step - packet.timestamp) & 0xFFFFFFFF
         self._first, self._since_switch, self._hold_old = packet.seq, 0, False
+        if self.current is not None and self.current is not source:
+            self.current.slots.discard(self)
         self.current = source
         source.slots.add(self)
         if source.codec == "VP8":
             self._align_vp8(packet.payload)
         return Switched(self, source, max(0.0, now - max(self._told_at, source.started_at)), before)
+
+    def _step(self, source: Source, packet: Incoming, now: float) -> int:
+        """Return by how many ticks the line goes on at a switch.
+
+        Sound in whole packets after the last, as long as the new ones keep up with the line's pace: no
+        hole, nothing made up.  A picture by the time between the captures, so that the line and the clock
+        of its reports stay together: the arrival of a key frame is 50-100 ms later than of others.
+        """
+        if self._sent_at is None:
+            return OPUS_FRAME if self.kind == "audio" else VIDEO_HZ // 25
+        if self.kind == "audio":
+            return OPUS_FRAME * (1 + max(0, round((now - self._due) / OPUS_S - 1)))
+        elapsed = now - self._sent_at
+        if self.current is not None:
+            shown = self.current.captured_at((self._timestamp - self._timestamp_shift) & 0xFFFFFFFF)
+            between = source.captured_at(packet.timestamp) - shown
+            if abs(between - elapsed) < CAPTURE_S:
+                elapsed = between
+        return max(90, int(elapsed * VIDEO_HZ))
 
     def _align_vp8(self, payload: bytes) -> None:
         picture, level = vp8_fields(payload)
@@ -238,6 +256,9 @@ class Slot:
         if newer:
             self._seq = seq
             if timestamp != self._timestamp and (timestamp - self._timestamp) & 0xFFFFFFFF < 0x80000000:
+                ahead = (timestamp - self._timestamp) & 0xFFFFFFFF
+                due = self._due + ahead / self.clock if self._sent_at is not None else now
+                self._due = due + (now - due) / PACE
                 self._timestamp, self._sent_at = timestamp, now
         if self.kind == "video":
             self.ring[seq] = out

@@ -20,9 +20,12 @@ from signaling.messages import (
     Answer,
     FloorGrant,
     FloorWithdraw,
+    IceNames,
     Joined,
     Media,
     MediaDownAnswer,
+    MediaRestart,
+    MediaSize,
     MediaUp,
     Message,
     Offer,
@@ -107,6 +110,22 @@ def media_down_answer(parts: Parts, who: Member, message: MediaDownAnswer) -> Re
     return {}
 
 
+def media_size(parts: Parts, who: Member, message: MediaSize) -> Reply:
+    """Take how high a page shows its pictures."""
+    _allow(who, "media.subscribe")
+    parts.media.resize(who.lecture, who.participant, message.heights)
+    return {}
+
+
+def media_restart(parts: Parts, who: Member, message: MediaRestart) -> Reply:
+    """Give one of the page's own legs fresh ICE names.  Raises Conflict while the publishing leg is an encoder's."""
+    _allow(who, "media.publish" if message.leg == "up" else "media.subscribe")
+    if message.leg == "up":
+        may_publish(parts.rooms.state(who.lecture), who.participant)
+    ice = parts.media.restart_ice(who.lecture, who.participant, message.leg, message.ufrag)
+    return IceNames(ufrag=ice.ufrag, pwd=ice.pwd).model_dump()
+
+
 def lecture_start(parts: Parts, who: Member, message: Message) -> Reply:
     """Go live."""
     parts.rooms.start(who.lecture, who.participant, who.role)
@@ -173,6 +192,8 @@ HANDLERS: dict[str, Handler] = {
     "media.up": media_up,
     "media.down": media_down,
     "media.down_answer": media_down_answer,
+    "media.size": media_size,
+    "media.restart": media_restart,
     "lecture.start": lecture_start,
     "lecture.end": lecture_end,
     "floor.request": floor_request,

@@ -7,7 +7,7 @@ request never waits for the node, the newest plan of a room wins and is put unti
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -107,11 +107,15 @@ class Node(Protocol):
         """See MediaClient.down_answer."""
         ...
 
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """See MediaClient.resize."""
+        ...
+
     def play(self, room: str, peer: str, sdp: str) -> str:
         """See MediaClient.play."""
         ...
 
-    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
         """See MediaClient.restart_ice."""
         ...
 
@@ -265,11 +269,15 @@ class MediaBridge:
             raise Invalid("media.invalid", N_("The media node cannot use this media description."))
         self._node.down_answer(lecture, participant, leg, sdp)
 
+    def resize(self, lecture: str, participant: str, heights: Mapping[str, int]) -> None:
+        """Hand over how many pixels of height a page can use of each slot.  Raises NotFound, Unavailable."""
+        self._node.resize(lecture, participant, heights)
+
     def play(self, lecture: str, peer: str, sdp: str) -> str:
         """Negotiate a player's leg.  Returns the answer.  Raises Unavailable, Invalid."""
         return str(self._with_room(lecture, lambda: self._node.play(lecture, peer, sdp)))
 
-    def restart_ice(self, lecture: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+    def restart_ice(self, lecture: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
         """Give a leg fresh ICE names.  Raises NotFound for a leg that is gone, Unavailable."""
         return self._node.restart_ice(lecture, peer, leg, ufrag)
 

@@ -14,7 +14,7 @@ import fcntl
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -92,11 +92,15 @@ class MediaPool:
         """See MediaClient.down_answer."""
         self._ask(self._of(room), lambda client: client.down_answer(room, peer, leg, sdp))
 
+    def resize(self, room: str, peer: str, heights: Mapping[str, int]) -> None:
+        """See MediaClient.resize."""
+        self._ask(self._of(room), lambda client: client.resize(room, peer, heights))
+
     def play(self, room: str, peer: str, sdp: str) -> str:
         """See MediaClient.play."""
         return self._ask(self._of(room), lambda client: client.play(room, peer, sdp))
 
-    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str) -> IceRestarted:
+    def restart_ice(self, room: str, peer: str, leg: Leg, ufrag: str | None) -> IceRestarted:
         """See MediaClient.restart_ice."""
         return self._ask(self._of(room), lambda client: client.restart_ice(room, peer, leg, ufrag))
 

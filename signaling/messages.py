@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from media.control import SlotId
 from rooms.events import DeviceState, Id
 
 MAX_SDP = 60_000  # characters; the largest real offer seen is 12 kB (15 m-lines)
@@ -66,6 +67,26 @@ class MediaDownAnswer(Message):
     type = "media.down_answer"
     leg: Annotated[str, Field(max_length=40)]  # from `Offer`, so that an old answer cannot meet a new offer
     sdp: Sdp
+
+
+class MediaSize(Message):
+    """Tell how high each picture is shown, so that nobody is sent more than that; what is not named stays as it was.
+
+    For the present receiving leg: a page that has negotiated a new one says it again.
+    """
+
+    type = "media.size"
+    heights: Annotated[  # by slot: pixels a page can use, 0: it shows nothing of it
+        dict[SlotId, Annotated[int, Field(ge=0, le=4320)]], Field(max_length=40)
+    ]
+
+
+class MediaRestart(Message):
+    """Restart ICE of a leg after a change of network; DTLS and subscriptions stay. The ack is `IceNames`."""
+
+    type = "media.restart"
+    leg: Literal["up", "down"]
+    ufrag: Annotated[str, Field(min_length=4, max_length=256)] | None = None  # the page's new one, if it is known yet
 
 
 class LectureStart(Message):
@@ -138,8 +159,9 @@ class PointReport(Message):
 REQUESTS: dict[str, type[Message]] = {
     m.type: m
     for m in (
-        RoomJoin, RoomSnapshot, MediaIce, MediaUp, MediaDown, MediaDownAnswer, LectureStart, LectureEnd,
-        FloorRequest, FloorWithdraw, FloorGrant, FloorRelease, FloorRevoke, PollOpen, PollClose, PointReport,
+        RoomJoin, RoomSnapshot, MediaIce, MediaUp, MediaDown, MediaDownAnswer, MediaSize, MediaRestart, LectureStart,
+        LectureEnd, FloorRequest, FloorWithdraw, FloorGrant, FloorRelease, FloorRevoke, PollOpen, PollClose,
+        PointReport,
     )
 }  # fmt: skip
 
@@ -205,6 +227,14 @@ class Offer(Message):
     leg: str
     sdp: str
     slots: list[str]
+
+
+class IceNames(Message):
+    """Ack of `media.restart`: the node's names, in place of those in the description that the page has."""
+
+    type = "ice_names"
+    ufrag: str
+    pwd: str
 
 
 # ---- server -> browser --------------------------------------------------------------------

@@ -26,6 +26,7 @@ class FakeNode:
         self.puts: list[tuple[str, int]] = []
         self.readers: set[asyncio.Queue[control.Message]] = set()
         self.silent = False
+        self.sizes: list[tuple[str, str, dict[str, int]]] = []
         self.legs: set[tuple[str, str, str]] = set()
 
     def app(self) -> web.Application:
@@ -39,6 +40,7 @@ class FakeNode:
             web.post("/rooms/{room}/peers/{peer}/play", self.play),
             web.patch("/rooms/{room}/peers/{peer}/{leg:up|down|play}", self.restart),
             web.delete("/rooms/{room}/peers/{peer}/{leg:up|down|play}", self.delete_leg), web.get("/legs", self.list_legs),
+            web.put("/rooms/{room}/peers/{peer}/sizes", self.put_sizes), web.get("/sizes", self.list_sizes),
             web.delete("/rooms/{room}/peers/{peer}", self.nothing), web.post("/fall-silent", self.fall_silent),
             web.post("/say", self.say_event),
         ])  # fmt: skip
@@ -149,6 +151,16 @@ class FakeNode:
     async def down_answer(self, request: web.Request) -> web.Response:
         answer = control.DownAnswer.model_validate_json(await request.read())
         return web.Response(status=204) if answer.leg == "leg_1" else refuse(409, "leg.old")
+
+    async def put_sizes(self, request: web.Request) -> web.Response:
+        if request.match_info["room"] not in self.plans:
+            return refuse(404, "leg.unknown")
+        wanted = control.Sizes.model_validate_json(await request.read())
+        self.sizes.append((request.match_info["room"], request.match_info["peer"], wanted.heights))
+        return web.Response(status=204)
+
+    async def list_sizes(self, request: web.Request) -> web.Response:
+        return web.json_response(self.sizes)
 
     async def nothing(self, request: web.Request) -> web.Response:
         return web.Response(status=204)

@@ -290,6 +290,8 @@ EVENTS: dict[str, tuple[frozenset[str], dict[str, Any]]] = {
     "media.up": (CHAIRS - {"organiser"} | POINT, {"sdp": "this is no session description"}),
     "media.down": (PARTICIPANTS, {}),
     "media.down_answer": (PARTICIPANTS, {"leg": "1", "sdp": "this is no session description"}),
+    "media.size": (PARTICIPANTS, {"heights": {"stage": 480}}),
+    "media.restart": (CHAIRS - {"organiser"} | POINT, {"leg": "up"}),
     "lecture.start": (CHAIRS - {"organiser"}, {}),
     "lecture.end": (CHAIRS, {}),
     "floor.request": (POINT, {}),
@@ -336,6 +338,12 @@ def test_a_socket_event_is_taken_from_those_it_is_for_only(
         if refused == (role in allowed) or code in ("internal", "message.invalid", "message.unknown_type"):
             wrong[role] = code or "taken"
     assert wrong == {}
+
+
+@pytest.mark.parametrize("role", sorted(PARTICIPANTS))
+def test_a_receiving_leg_is_restarted_for_everybody_who_may_have_one(role: RoomRole, world: World) -> None:
+    ack = socket(world, role, participant_of(world, role)).emit("media.restart", {"leg": "down"}, callback=True)
+    assert ack["error"]["code"] == "media.unavailable", "nobody is refused; there is no node in these tests"
 
 
 @pytest.mark.parametrize("event", [event for event in EVENTS if event != "room.join"])

@@ -26,6 +26,7 @@ VIDEO, AUDIO = "stage", "audio-0"
 SLOTS = ["audio-0", "audio-1", "audio-2", "stage", "guest", "screen"]
 SHOWN = {VIDEO: f"{LECTURER}/camera", AUDIO: f"{LECTURER}/mic"}
 SCRIPT = Path(__file__).parent / "page.js"
+LOSS = ROOT / "static" / "js" / "loss.js"
 START_S = 20.0
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--mute-audio",
@@ -245,6 +246,7 @@ class Lab:
         self._closing.append(browser.close)
         page = browser.new_context(permissions=["camera", "microphone"]).new_page()
         page.route("**/*", lambda route: route.fulfill(body="<!doctype html><body>", content_type="text/html"))
+        page.route("**/js/loss.js", lambda route: route.fulfill(path=LOSS, content_type="text/javascript"))
         page.goto("https://localhost/")
         page.add_script_tag(path=SCRIPT)
         return page
@@ -257,10 +259,13 @@ class Lab:
         wait_for(self.server.published, "the lecturer's streams", START_S)
         return page
 
-    def watch(self, peer: str = "bp_far", place: Namespace | None = None) -> Viewer:
-        """Let a viewer watch; place: the far side unless another is given."""
+    def watch(self, peer: str = "bp_far", place: Namespace | None = None, *, patient: bool = True) -> Viewer:
+        """Let a viewer watch.
+
+        place: the far side unless another is given; patient: its page waits for repairs, as the product's do.
+        """
         page = self.page(place or self.link.far)
-        slots = {"videoSlot": VIDEO, "audioSlot": AUDIO}
+        slots = {"videoSlot": VIDEO, "audioSlot": AUDIO, "patient": patient}
         self.server.watch(peer, lambda sdp: page.evaluate("([sdp, slots]) => answerDown(sdp, slots)", [sdp, slots]))
         return Viewer(page)
 

@@ -77,7 +77,7 @@ let down;
 const seen = { frames: [], levels: [], stats: [] };
 const tracks = {};
 
-async function answerDown(sdp, { videoSlot, audioSlot }) {
+async function answerDown(sdp, { videoSlot, audioSlot, patient }) {
   down = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   down.ontrack = (e) => {
     // The node calls a track by its slot; Janus as it likes: then the first of each kind is the one.
@@ -94,7 +94,14 @@ async function answerDown(sdp, { videoSlot, audioSlot }) {
   await down.setRemoteDescription({ type: "offer", sdp });
   await down.setLocalDescription();
   setInterval(() => note(videoSlot, audioSlot), 100);
+  if (patient) await wait();
   return down.localDescription.sdp;
+}
+
+// What the product's pages do on a lossy line.
+async function wait() {
+  const { LossWatch, delay, LOOK_MS } = await import("/js/loss.js"), watch = new LossWatch();
+  setInterval(async () => delay(down.getReceivers(), watch.look((await down.getStats()).values(), performance.now())), LOOK_MS);
 }
 
 function watchPicture(el) {

@@ -7,6 +7,7 @@
 import { isSeen } from "./layers.js";
 import { startMedia } from "./media.js";
 import { connect } from "./protocol.js";
+import { Sizes } from "./sizes.js";
 import { Sound } from "./sound.js";
 import { learn } from "./views/signal.js";
 import { attach } from "./views/stage.js";
@@ -34,6 +35,7 @@ export class LiveRoom {
     /** @type {Status} */
     this.status = { link: "connecting", media: null, trouble: null };
     this.sound = new Sound(options.onSoundBlocked);
+    this.sizes = new Sizes((heights) => this.link.request("media.size", { heights }));
     /** @type {ReturnType<typeof startMedia> | null} */
     this.media = null;
     /** @type {{mic: MediaStreamTrack | null, camera: MediaStreamTrack | null}} */
@@ -91,10 +93,12 @@ export class LiveRoom {
     this.media = startMedia({
       request: (type, payload) => this.link.request(type, payload),
       epoch: joined.media.epoch,
+      ice: joined.media.ice,
       publish: publishes ? { ...this.tracks } : undefined,
       seen: isSeen(this.state, this.me),
       onSlot: (slot, stream) => this.slot(slot, stream),
       onStatus: (media) => this.tell({ media }),
+      onSilence: () => this.link.probe(),
     });
     this.changed();
   }
@@ -105,7 +109,7 @@ export class LiveRoom {
    */
   slot(slot, stream) {
     if (slot.startsWith("audio")) this.sound.attach(slot, stream);
-    else attach(this.options.root, slot, stream);
+    else this.sizes.watch(slot, attach(this.options.root, slot, stream));
     this.sound.follow(this.state, this.me);
   }
 
@@ -147,6 +151,7 @@ export class LiveRoom {
     const media = this.media;
     this.media = null;
     media?.stop();
+    this.sizes.stop();
     this.tracks.mic?.stop();
     this.tracks = { mic: null, camera: null };
     this.sound.stop();
@@ -155,6 +160,7 @@ export class LiveRoom {
   close() {
     this.closed = true;
     this.stopMedia();
+    this.sizes.close();
     this.link.close();
   }
 }

@@ -3,13 +3,17 @@
  * The two peer connections of a participant, each negotiated once for the whole class.
  *
  * Up sends microphone, camera and screen, filled by `replace` without another negotiation. Down
- * receives fixed slots; what a slot shows is switched on the server. A leg is negotiated again
- * only when it broke or the media node was restarted, by itself, for ever. No DOM here.
+ * receives fixed slots; what a slot shows is switched on the server. On another network a leg goes on
+ * with fresh ICE names; it is negotiated again only when that did not help or the media node was
+ * restarted, by itself, for ever. No DOM here.
  */
 
 import { canLayer, layersOf, pixelsOf, preferCodecs, tune, wantedCodecs, CAMERA_BPS } from "./layers.js";
-import { Leg, NotNegotiated } from "./leg.js";
-import { slotsByMid } from "./sdp.js";
+import { CONFIGURATION, Leg, NotNegotiated } from "./leg.js";
+import { delay, LossWatch, LOOK_MS } from "./loss.js";
+import { onNetworkChange } from "./network.js";
+import { Relay } from "./relay.js";
+import { slotsByMid, ufragOf, withIceNames } from "./sdp.js";
 
 /** @typedef {import("./protocol.js").Ack} Ack */
 /** @typedef {"mic" | "camera" | "screen"} Kind */
@@ -20,10 +24,12 @@ import { slotsByMid } from "./sdp.js";
  * @typedef {object} MediaOptions
  * @property {import("./protocol.js").Request} request
  * @property {string} [epoch] which life of the media node we know of
+ * @property {import("./messages.js").Ice} [ice] servers that carry media where nothing else is let out
  * @property {Tracks} [publish] what to send; absent: receive only (an empty object: nothing yet)
  * @property {boolean} [seen] whether everybody sees us: the camera is sent in all sizes, else in the smallest
  * @property {(slot: string, stream: MediaStream) => void} [onSlot] once per slot and negotiation
  * @property {(status: MediaStatus) => void} [onStatus]
+ * @property {() => void} [onSilence] nothing comes any more: the socket, which is slower to notice, may be gone as well
  */
 
 /** @type {Kind[]} the order of the m-lines of the up leg */
@@ -69,9 +75,19 @@ class Media {
     /** @type {MediaStatus} */
     this.status = "connecting";
     const changed = () => this.tell();
-    this.down = new Leg("down", (pc) => this.negotiateDown(pc), changed);
-    this.up = options.publish ? new Leg("up", (pc) => this.negotiateUp(pc), changed) : null;
-    this.goOnline = () => this.legs().forEach((leg) => leg.hurry());
+    this.theirs = { up: "", down: "" }; // the node's descriptions of the present connections
+    const silent = () => this.options.onSilence?.();
+    this.down = new Leg((pc) => this.negotiateDown(pc), (pc) => this.restartDown(pc), changed, silent);
+    this.up = options.publish ? new Leg((pc) => this.negotiateUp(pc), (pc) => this.restartUp(pc), changed, silent) : null;
+    this.relay = new Relay(options.ice, async () => {
+      const ack = await options.request("media.ice", {});
+      return ack.ok ? /** @type {any} */ (ack) : null;
+    });
+    /** @type {WeakMap<RTCPeerConnection, LossWatch>} */
+    this.losses = new WeakMap();
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.looking = undefined;
+    this.deaf = () => {}; // stops listening for changes of the network
   }
 
   legs() {
@@ -79,12 +95,14 @@ class Media {
   }
 
   start() {
-    globalThis.addEventListener?.("online", this.goOnline);
+    this.deaf = onNetworkChange(() => this.legs().forEach((leg) => leg.hurry()));
+    this.looking = setInterval(() => this.lookAtLoss(), LOOK_MS);
     for (const leg of this.legs()) leg.start();
   }
 
   stop() {
-    globalThis.removeEventListener?.("online", this.goOnline);
+    this.deaf();
+    clearInterval(this.looking);
     for (const leg of this.legs()) leg.stop();
     this.tell();
   }
@@ -129,8 +147,28 @@ class Media {
     return this.tuning;
   }
 
+  /** Give a lossy line the time that repairs need; it is the line of all pictures and voices. */
+  async lookAtLoss() {
+    const { pc } = this.down;
+    if (!pc || !this.down.connected) return;
+    const report = await pc.getStats().catch(() => null);
+    if (!report || pc !== this.down.pc) return;
+    const watch = this.losses.get(pc) ?? new LossWatch();
+    this.losses.set(pc, watch);
+    /** @type {any[]} */
+    const entries = [];
+    report.forEach((/** @type {any} */ entry) => entries.push(entry));
+    delay(pc.getReceivers(), watch.look(entries, performance.now()));
+  }
+
+  /** @param {RTCPeerConnection} pc before it gathers candidates */
+  async useRelay(pc) {
+    pc.setConfiguration?.({ ...CONFIGURATION, iceServers: await this.relay.servers() });
+  }
+
   /** @param {RTCPeerConnection} pc */
   async negotiateUp(pc) {
+    await this.useRelay(pc);
     this.senders.clear();
     for (const kind of KINDS) {
       const track = this.tracks[kind] ?? null;
@@ -144,6 +182,7 @@ class Media {
     }
     await pc.setLocalDescription(await pc.createOffer());
     const answer = await this.ask("media.up", { sdp: pc.localDescription?.sdp ?? "" });
+    this.theirs.up = answer.sdp;
     await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
     for (const kind of KINDS) {
       const track = this.tracks[kind] ?? null; // may have been replaced while we negotiated
@@ -171,15 +210,37 @@ class Media {
       const slot = slots.get(transceiver.mid ?? "");
       if (slot) this.options.onSlot?.(slot, new MediaStream([track]));
     });
+    await this.useRelay(pc);
     const offer = await this.ask("media.down", {});
     this.slots = slots = slotsByMid(offer.sdp, offer.slots);
+    this.theirs.down = offer.sdp;
     await pc.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     await pc.setLocalDescription(await pc.createAnswer());
     await this.ask("media.down_answer", { leg: offer.leg, sdp: pc.localDescription?.sdp ?? "" });
   }
 
   /**
-   * @param {"media.up" | "media.down" | "media.down_answer"} type
+   * Fresh ICE names on both sides; the DTLS association, and all that goes through it, stays.
+   * @param {RTCPeerConnection} pc
+   */
+  async restartUp(pc) {
+    await this.useRelay(pc);
+    const offer = await pc.createOffer({ iceRestart: true });
+    const names = await this.ask("media.restart", { leg: "up", ufrag: ufragOf(offer.sdp ?? "") });
+    await pc.setLocalDescription(offer);
+    await pc.setRemoteDescription({ type: "answer", sdp: withIceNames(this.theirs.up, /** @type {any} */ (names)) });
+  }
+
+  /** @param {RTCPeerConnection} pc */
+  async restartDown(pc) {
+    await this.useRelay(pc);
+    const names = await this.ask("media.restart", { leg: "down" }); // our own name comes with the answer, which the node need not see
+    await pc.setRemoteDescription({ type: "offer", sdp: withIceNames(this.theirs.down, /** @type {any} */ (names)) });
+    await pc.setLocalDescription(await pc.createAnswer());
+  }
+
+  /**
+   * @param {"media.up" | "media.down" | "media.down_answer" | "media.restart"} type
    * @param {any} payload
    * @returns {Promise<Ack>}
    */
@@ -194,8 +255,8 @@ class Media {
     /** @type {MediaStatus} */
     let status = "connecting";
     if (legs.every((leg) => leg.stopped)) status = "stopped";
-    else if (legs.every((leg) => leg.connected)) status = "connected";
-    else if (legs.some((leg) => leg.connections > 0)) status = "reconnecting";
+    else if (legs.every((leg) => leg.connected || leg.resting)) status = "connected";
+    else if (legs.some((leg) => leg.connections > 0 && !leg.connected && !leg.resting)) status = "reconnecting";
     if (status === this.status) return;
     this.status = status;
     this.options.onStatus?.(status);

@@ -25,6 +25,17 @@ export interface MediaDownAnswer {
   sdp: string;
 }
 
+/** Tell how high each picture is shown, so that nobody is sent more than that; what is not named stays as it was. For the present receiving leg: a page that has negotiated a new one says it again. */
+export interface MediaSize {
+  heights: Record<string, number>; // by slot: pixels a page can use, 0: it shows nothing of it
+}
+
+/** Restart ICE of a leg after a change of network; DTLS and subscriptions stay. The ack is `IceNames`. */
+export interface MediaRestart {
+  leg: "up" | "down";
+  ufrag?: string | null; // the page's new one, if it is known yet
+}
+
 /** Go live. */
 export interface LectureStart {}
 
@@ -114,6 +125,12 @@ export interface Offer {
   leg: string;
   sdp: string;
   slots: string[];
+}
+
+/** Ack of `media.restart`: the node's names, in place of those in the description that the page has. */
+export interface IceNames {
+  ufrag: string;
+  pwd: string;
 }
 
 /** One journal entry, as it happened. */
@@ -380,6 +397,8 @@ export interface Requests {
   "media.up": MediaUp;
   "media.down": MediaDown;
   "media.down_answer": MediaDownAnswer;
+  "media.size": MediaSize;
+  "media.restart": MediaRestart;
   "lecture.start": LectureStart;
   "lecture.end": LectureEnd;
   "floor.request": FloorRequest;

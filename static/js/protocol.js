@@ -7,6 +7,7 @@
  */
 
 import { t } from "./i18n.js";
+import { onNetworkChange } from "./network.js";
 import { initial, reduce } from "./state.js";
 
 /** @typedef {import("./messages.js").RoomState} RoomState */
@@ -47,6 +48,7 @@ import { initial, reduce } from "./state.js";
 
 const SOCKET_IO = new URL("../vendor/socket.io.esm.min.js", import.meta.url).href;
 const ACK_MS = 10_000;
+const PROBE_MS = 2_000; // whether the connection outlived a change of network; by itself it is missed after 10 s
 const FIRST_RETRY_MS = 300;
 const LONGEST_RETRY_MS = 3_000;
 const REFUSED_RETRY_MS = 5_000; // a kiosk waits for its lobby like this
@@ -70,6 +72,8 @@ export function connect(options) {
   return {
     /** @type {Request} never rejects: no connection is an ack with ok = false */
     request: (type, payload) => link.request(type, payload),
+    /** Find out whether the server still answers, and connect again if not: something else noticed that the line is gone. */
+    probe: () => link.reconnectNow(),
     close: () => link.close(),
     state: () => link.state,
     labels: () => link.labels,
@@ -106,11 +110,12 @@ class Link {
     this.presentSinceMs = 0;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    this.goOnline = () => this.reconnectNow();
+    this.deaf = () => {}; // stops listening for changes of the network
   }
 
   async open() {
-    globalThis.addEventListener?.("online", this.goOnline);
+    this.deaf();
+    this.deaf = onNetworkChange(() => this.reconnectNow());
     try {
       this.socket = await (this.options.dial ?? dial)();
     } catch {
@@ -137,7 +142,7 @@ class Link {
     this.closed = true;
     this.inRoom = false;
     clearTimeout(this.timer);
-    globalThis.removeEventListener?.("online", this.goOnline);
+    this.deaf();
     this.socket?.disconnect();
   }
 
@@ -211,11 +216,28 @@ class Link {
   reconnectNow() {
     if (this.closed || this.status === "replaced" || !this.socket) return;
     if (this.socket.connected) {
-      if (!this.inRoom) this.join();
+      if (this.inRoom) this.probe(this.socket);
+      else this.join();
       return;
     }
-    this.socket.disconnect(); // forgets the library's own long pause
-    this.socket.connect();
+    this.reconnect(this.socket);
+  }
+
+  /**
+   * Connect again unless the server still answers.
+   * @param {Socket} socket
+   */
+  probe(socket) {
+    const attempt = this.attempt;
+    socket.timeout(PROBE_MS).emit("room.snapshot", {}, (error) => {
+      if (error && attempt === this.attempt && !this.closed) this.reconnect(socket);
+    });
+  }
+
+  /** @param {Socket} socket */
+  reconnect(socket) {
+    socket.disconnect(); // forgets the library's own long pause
+    socket.connect();
   }
 
   /**

@@ -11,3 +11,20 @@ export function slotsByMid(sdp, slots) {
   const mids = [...sdp.matchAll(/^a=mid:(\S+)/gm)].map((found) => found[1]);
   return new Map(mids.map((mid, i) => /** @type {[string, string]} */ ([mid, slots[i]])).filter(([, slot]) => slot));
 }
+
+/**
+ * @param {string} sdp
+ * @returns {string} the name its sender gave itself for ICE
+ */
+export function ufragOf(sdp) {
+  return /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1] ?? "";
+}
+
+/**
+ * The same description with other ICE names: for the one that has it, its sender restarted ICE.
+ * @param {string} sdp
+ * @param {{ufrag: string, pwd: string}} names
+ */
+export function withIceNames(sdp, { ufrag, pwd }) {
+  return sdp.replace(/^a=ice-ufrag:\S+/gm, `a=ice-ufrag:${ufrag}`).replace(/^a=ice-pwd:\S+/gm, `a=ice-pwd:${pwd}`);
+}

@@ -18,13 +18,13 @@ from tests.flows.sockets import ROOT, free_port, until
 class Class:
     """The server's process with a class that is live, and its media node: the stand-in, or the real one."""
 
-    def __init__(self, folder: Path, node: str = "tests.fake_node") -> None:
+    def __init__(self, folder: Path, node: str = "tests.fake_node", **settings: str) -> None:
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         env = {
             **os.environ, "DATA_DIR": str(folder), "PORT": str(self.port), "PUBLIC_URL": self.url,
             "SOCKETIO_ASYNC_MODE": "threading", "MEDIA_PORT": "0", "MEDIA_PROCESSES": "1", "PYTHONWARNINGS": "ignore",
-            "TEST_NODE": node,
+            "TEST_NODE": node, **settings,
         }  # fmt: skip
         with open(folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(

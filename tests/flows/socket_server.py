@@ -123,7 +123,7 @@ def main(config: Config) -> None:
     socketio.start_background_task(signals.run, socketio.sleep)
     options = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
     try:
-        socketio.run(app, host="127.0.0.1", port=config.port, **options)
+        socketio.run(app, host=os.environ.get("TEST_HOST", "127.0.0.1"), port=config.port, **options)
     except KeyboardInterrupt:
         logging.info("stopping")
     finally:

@@ -37,6 +37,7 @@ OPEN = """async ({lecture, me, role}) => {
     onJoined: (joined) => w.media ??= startMedia({
       request: w.link.request, epoch: joined.media.epoch, publish,
       onStatus: (s) => w.media_statuses.push(s),
+      onSilence: () => w.link.probe(),
       onSlot: (slot, stream) => {
         w.slots[slot] = stream;
         const el = Object.assign(document.createElement(slot.startsWith("audio") ? "audio" : "video"),
@@ -66,8 +67,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     one.stop()
 
 
-def opened(browser: Browser, server: Server, lecture: str, me: str, role: str) -> Page:
+def opened(browser: Browser, server: Server, lecture: str, me: str, role: str, script: str = "") -> Page:
     page = browser.new_context(permissions=["camera", "microphone"]).new_page()
+    page.add_init_script(script)
     page.goto(server.url + "/page")
     page.evaluate(OPEN, {"lecture": lecture, "me": me, "role": role})
     page.wait_for_function("media_statuses.at(-1) === 'connected'", timeout=WITHIN_MS)
@@ -126,3 +128,48 @@ def test_a_class_is_seen_and_survives_its_node_and_its_web_process(browser: Brow
     frames_come(visitor, "guest")
     ask(point, "floor.release")
     assert visitor.evaluate("media.stats()")["down"]["negotiations"] == negotiated, "media never stopped"
+
+
+REMEMBER = """
+window.pcs = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...how) { super(...how); window.pcs.push(this); }
+};
+window.transports = async () => {
+  const found = [];
+  for (const pc of pcs) for (const entry of (await pc.getStats()).values())
+    if (entry.type === "transport") found.push({
+      dtls: entry.dtlsState, name: entry.iceLocalUsernameFragment, pair: entry.selectedCandidatePairId,
+      changes: entry.selectedCandidatePairChanges, certificate: entry.localCertificateId, lines: pc.getTransceivers().length,
+    });
+  return found;
+};
+"""
+
+
+def test_another_network_costs_a_leg_fresh_ice_names_and_no_handshake(browser: Browser, server: Server) -> None:
+    lecture = server.lecture()
+    lecturer = opened(browser, server, lecture, "usr_lecturer", "lecturer", REMEMBER)
+    point = opened(browser, server, lecture, "bp_a", "point", REMEMBER)
+    ask(lecturer, "lecture.start")
+    frames_come(point, "stage")
+    told = [page.evaluate("media_statuses.length") for page in (lecturer, point)]
+    for page in (lecturer, point):
+        before = page.evaluate("transports()")
+        page.evaluate("dispatchEvent(new Event('online'))")
+        page.wait_for_function(
+            "old => transports().then((now) => now.every((one, i) => one.name !== old[i].name && one.pair !== old[i].pair))",
+            arg=before, timeout=WITHIN_MS,
+        )  # fmt: skip
+        after = page.evaluate("transports()")
+        for old, new in zip(before, after, strict=True):
+            assert new["dtls"] == "connected" and new["certificate"] == old["certificate"]
+            assert new["lines"] == old["lines"]
+    frames_come(point, "stage")
+    frames_come(lecturer, "tile-0")
+    assert [page.evaluate("media_statuses.length") for page in (lecturer, point)] == told, "nobody noticed"
+    for page in (lecturer, point):
+        stats = page.evaluate("media.stats()")
+        assert [(leg["negotiations"], leg["connections"], leg["restarts"]) for leg in (stats["up"], stats["down"])] == [
+            (1, 1, 1)
+        ] * 2

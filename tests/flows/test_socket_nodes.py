@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fake_node import SDP
-from tests.flows.sockets import Page, Server, until
+from tests.flows.sockets import Page, Server, code, until
 
 
 @pytest.fixture(params=["eventlet", "gevent", "threading"])
@@ -54,6 +54,31 @@ def test_a_crash_of_one_node_touches_only_its_class(server: Server, page: Callab
     late = page(lectures[1], "bp_b", "point")
     assert late.ack and late.ack["media"]["epoch"] == nodes[1]["epoch"]
     assert points[1].others == [], "nobody there was told anything"
+
+
+def test_sizes_and_restarts_go_to_the_node_that_has_the_room(server: Server, page: Callable[..., Page]) -> None:
+    lectures = [server.lecture(), server.lecture()]
+    points = [page(lecture, "bp_a", "point") for lecture in lectures]
+    for lecture, point in zip(lectures, points, strict=True):
+        until(lambda lecture=lecture: placed(server, lecture))
+        assert point.ask("media.size", {"heights": {"stage": 544, "tile-3": 0}})["ok"]
+        assert code(point.ask("media.restart", {"leg": "up"})) == "media.not_found", "it has no leg yet"
+        assert point.ask("media.up", {"sdp": SDP})["ok"]
+        assert point.ask("media.restart", {"leg": "up"}) == {"ok": True, "ufrag": "after-None", "pwd": "p" * 32}
+        assert point.ask("media.restart", {"leg": "up", "ufrag": "abcd"})["ufrag"] == "after-abcd"
+        assert code(point.ask("media.restart", {"leg": "play"})) == "message.invalid"
+    told = [server.of_node("/sizes", number) for number in (0, 1)]
+    assert sorted(room for of_one in told for room, _, _ in of_one) == sorted(lectures)
+    assert [len(of_one) for of_one in told] == [1, 1], "each node heard of its own room only"
+    assert told[0][0][1:] == ["bp_a", {"stage": 544, "tile-3": 0}]
+
+
+@pytest.mark.parametrize(
+    "heights", [{"stage": -1}, {"stage": 5000}, {"stage": 1.5}, {"attic": 100}, {"stage": "100"}, [], None]
+)
+def test_a_size_that_cannot_be_is_refused(server: Server, page: Callable[..., Page], heights: object) -> None:
+    point = page(server.lecture(), "bp_a", "point")
+    assert code(point.ask("media.size", {"heights": heights})) == "message.invalid"
 
 
 def test_rooms_are_where_they_were_after_the_web_process_was_killed(server: Server, page: Callable[..., Page]) -> None:

@@ -242,6 +242,8 @@ def test_the_points_own_page_does_not_publish_beside_an_encoder(world: World) ->
     assert up()["ok"]
     place = world.start("whip").headers["Location"]
     assert up()["error"]["code"] == "media.encoder_active"
+    restart = page.emit("media.restart", {"leg": "up"}, callback=True)
+    assert restart["error"]["code"] == "media.encoder_active", "the encoder's leg is not the page's"
     assert page.emit("media.down", {}, callback=True)["ok"], "it goes on watching"
     world.ask("DELETE", place, world.tokens["whip"])
     assert up()["ok"]

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { canLayer, codecRank, isSeen, layersOf } from "../../static/js/layers.js";
-import { slotsByMid } from "../../static/js/sdp.js";
+import { slotsByMid, ufragOf, withIceNames } from "../../static/js/sdp.js";
 import { initial } from "../../static/js/state.js";
 
 const h264 = (profile, mode) => ({
@@ -69,4 +69,12 @@ test("a slot is known by its m-line, whatever stream it belongs to", () => {
     const sdp = `v=0\r\na=group:BUNDLE 0 1\r\n${section("0", `${stream} audio-0`)}${section("1", `${stream} stage`)}`;
     assert.deepEqual([...slotsByMid(sdp, ["audio-0", "stage"])], [["0", "audio-0"], ["1", "stage"]]);
   }
+});
+
+test("fresh ICE names stand in every m-line, and nothing else changes", () => {
+  const names = "a=ice-ufrag:old1\r\na=ice-pwd:oldoldoldoldoldoldoldold\r\n";
+  const sdp = `v=0\r\nm=audio 9 X 111\r\n${names}a=mid:0\r\nm=video 9 X 96\r\n${names}a=mid:1\r\n`;
+  const fresh = withIceNames(sdp, { ufrag: "new2", pwd: "newnewnewnewnewnewnewnew" });
+  assert.equal(fresh, sdp.replaceAll("old", "new").replaceAll("new1", "new2"));
+  assert.equal(ufragOf(fresh), "new2");
 });

@@ -53,11 +53,13 @@ export function paint(figures, state, labels) {
  * @param {ParentNode} root
  * @param {string} slot
  * @param {MediaStream} stream
+ * @returns {HTMLVideoElement | null} the place, null: this page has none for the slot
  */
 export function attach(root, slot, stream) {
   const video = /** @type {HTMLVideoElement | null} */ (root.querySelector(`video[data-slot="${slot}"]`));
-  if (!video || video.srcObject === stream) return;
+  if (!video || video.srcObject === stream) return video;
   video.muted = true; // sound comes by the audio slots
   video.srcObject = stream;
   video.play().catch(() => {}); // a muted picture may always play; it was replaced meanwhile
+  return video;
 }

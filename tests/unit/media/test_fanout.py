@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pylibsrtp import Policy, Session
 
-from media import fanout
-from media.fanout import FanOut, Target
+from media import fanout, fanout_c
+from media.fanout import Audience, FanOut, Target
 
 
 @dataclass
@@ -41,6 +43,11 @@ def out() -> Iterator[Sockets]:
         one.close()
 
 
+def outbound(key: bytes) -> Session:
+    profile = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
+    return Session(Policy(key=key, ssrc_type=Policy.SSRC_ANY_OUTBOUND, srtp_profile=profile))
+
+
 def viewer(out: Sockets, host: str = "127.0.0.1", shift: tuple[int, int] | None = None) -> Viewer:
     key = os.urandom(28)
 
@@ -59,31 +66,37 @@ def packet(seq: int, size: int) -> bytes:
     return struct.pack("!BBHLL", 0x80, 96, seq, 90_000, 77) + os.urandom(size)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_every_viewer_reads_every_packet(out: Sockets, fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not fast:
+@pytest.fixture(params=["c", "binding", "library"])
+def sender(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FanOut:
+    """Each way to encrypt: the loop in C, pylibsrtp's binding in place, pylibsrtp's own methods."""
+    if request.param == "c":
+        fanout_c.build()
+    else:
+        monkeypatch.setenv("MEDIA_FANOUT", "python")
+    if request.param == "library":
         monkeypatch.setattr(fanout, "_self_test", lambda: False)
+    made = FanOut()
+    assert (made._loop is not None) == (request.param == "c") and made._fast == (request.param != "library")
+    return made
+
+
+def test_every_viewer_reads_every_packet(out: Sockets, sender: FanOut) -> None:
     viewers = [viewer(out, host) for host in ("127.0.0.1", "127.0.0.1", "::1", "127.0.0.1", "::1")]
     away = Viewer(viewers[0].outbound, None, None, viewers[0].socket)
-    sender = FanOut()
     sent = [packet(i, size) for i, size in enumerate((0, 1, 700, 1200, 1300))]
+    audience = Audience([*viewers, away])
     for one in sent:
-        sender.send(one, [*viewers, away])
+        sender.send(one, audience)
     for each in viewers:
         assert [each.inbound.unprotect(each.socket.recv(2048)) for _ in sent] == sent
         each.socket.close()
     assert sender.sent == len(sent) * len(viewers) and sender.dropped == 0
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_a_viewer_with_a_line_of_its_own_gets_its_own_numbers(
-    out: Sockets, fast: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not fast:
-        monkeypatch.setattr(fanout, "_self_test", lambda: False)
+def test_a_viewer_with_a_line_of_its_own_gets_its_own_numbers(out: Sockets, sender: FanOut) -> None:
     plain, shifted = viewer(out), viewer(out, shift=(65_530, -90_001))
     sent = packet(10, 50)
-    FanOut().send(sent, [shifted, plain])
+    sender.send(sent, Audience([shifted, plain]))
     assert plain.inbound.unprotect(plain.socket.recv(2048)) == sent
     got = shifted.inbound.unprotect(shifted.socket.recv(2048))
     assert struct.unpack_from("!HL", got, 2) == (4, 2**32 - 1)
@@ -92,24 +105,60 @@ def test_a_viewer_with_a_line_of_its_own_gets_its_own_numbers(
         each.socket.close()
 
 
-def test_more_viewers_than_one_batch_are_all_served(out: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_viewers_than_one_batch_are_all_served(
+    out: Sockets, sender: FanOut, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(fanout, "BATCH", 4)
-    viewers = [viewer(out) for _ in range(10)]
-    sender = FanOut()
-    sender.send(packet(1, 100), viewers)
-    assert sender.sent == 10
+    viewers = [viewer(out) for _ in range(40)]  # the loop in C takes 16 at once
+    sender.send(packet(1, 100), Audience(viewers))
+    assert sender.sent == 40
     for each in viewers:
         assert each.inbound.unprotect(each.socket.recv(2048))
         each.socket.close()
 
 
-def test_one_unreachable_viewer_does_not_cost_the_others_their_packet(out: Sockets) -> None:
+def test_one_unreachable_viewer_does_not_cost_the_others_their_packet(out: Sockets, sender: FanOut) -> None:
     near, far = viewer(out), viewer(out)
     far.target = Target(("240.0.0.1", 9), out.of[socket.AF_INET])  # a reserved address: the kernel refuses it
-    FanOut().send(packet(1, 100), [far, near])
+    sender.send(packet(1, 100), Audience([far, near]))
     assert near.inbound.unprotect(near.socket.recv(2048))
     for each in (near, far):
         each.socket.close()
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_the_loop_in_c_and_the_one_in_python_send_the_same_bytes(data: st.DataObject) -> None:
+    """Two nodes with the same keys, one with each loop: whatever the packets and shifts are, viewers get the same."""
+    fanout_c.build()
+    shifts = data.draw(st.lists(st.none() | st.tuples(st.integers(-70_000, 70_000), st.integers(-(2**33), 2**33)),
+                                min_size=1, max_size=35))  # fmt: skip
+    packets = data.draw(st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 2**32 - 1), st.binary(max_size=1400)),
+                                 min_size=1, max_size=4, unique_by=lambda p: p[0]))  # fmt: skip
+    made = [struct.pack("!BBHLL", 0x80, 96, seq, ticks, 77) + body for seq, ticks, body in packets]
+    keys = [os.urandom(28) for _ in shifts]
+    got = []
+    for loop in ("c", "python"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MEDIA_FANOUT", loop)
+            sender = FanOut()
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ours,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as theirs,
+        ):
+            ours.setblocking(False)
+            theirs.bind(("127.0.0.1", 0))
+            theirs.settimeout(2)
+            target = Target(theirs.getsockname(), ours)
+            viewers = Audience(
+                Viewer(outbound(key), target, None, theirs, shift) for key, shift in zip(keys, shifts, strict=True)
+            )
+            seen = []
+            for one in made:
+                sender.send(one, viewers)
+                seen += [theirs.recv(2048) for _ in range(sender.sent - len(seen))]
+            got.append((seen, sender.sent, sender.sent_bytes, sender.dropped))
+    assert got[0] == got[1] and got[0][0]
 
 
 def test_the_private_names_the_fast_path_needs_are_there() -> None:

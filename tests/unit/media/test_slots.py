@@ -1,5 +1,7 @@
 """Slots: whatever sources do, viewers see one stream without a gap."""
 
+import itertools
+import random
 import struct
 
 from hypothesis import given
@@ -87,13 +89,46 @@ def test_sound_switches_at_the_next_packet_in_whole_frames() -> None:
     slot.show(a.source, 0.0)
     one = feed(slot, a, a.packet(b"o", 960), 0.0)
     slot.show(b.source, 0.001)
-    assert feed(slot, b, b.packet(b"o", 960), 0.005) is None, "less than half a frame after the last: the next one"
+    assert feed(slot, b, b.packet(b"o", 960), 0.004) is None, "16 ms before its time: the next one"
     assert feed(slot, a, a.packet(b"o", 960), 0.02) is None, "and no more of the old, or the switch starves"
-    two = feed(slot, b, b.packet(b"o", 960), 0.025)
-    three = feed(slot, b, b.packet(b"o", 960), 0.045)
+    two = feed(slot, b, b.packet(b"o", 960), 0.024)
+    three = feed(slot, b, b.packet(b"o", 960), 0.044)
     assert one and two and three
     assert [p.marker for p in (one, two, three)] == [128, 128, 0]
     assert (two.timestamp - one.timestamp) & 0xFFFFFFFF == 960 and (three.timestamp - two.timestamp) & 0xFFFFFFFF == 960
+
+
+@given(
+    st.lists(st.integers(0, 19), min_size=2, max_size=4, unique=True),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), min_size=1, max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_sound_has_no_hole_however_often_it_is_switched(
+    phases: list[int], switches: list[tuple[int, int]], chance: random.Random
+) -> None:
+    """Sources of 20 ms packets that come `phases` ms apart, up to 2 ms late; (who, after how many packets)."""
+    slot = Slot("audio-0", "audio", 500)
+    people = [Publisher(f"p{i}", "opus", seq=1000 * i, timestamp=7_000_000 * i) for i in range(len(phases))]
+    out: list[tuple[float, Incoming]] = []
+    now, at = 0.0, 0
+    for who, packets in switches:
+        slot.show(people[who % len(people)].source, now)
+        for _ in range(packets):
+            for phase, one in sorted(zip(phases, people, strict=True), key=lambda pair: pair[0]):
+                now = at * 0.02 + phase / 1000 + chance.random() * 0.002
+                sent = feed(slot, one, one.packet(b"o", 960), now)
+                if sent:
+                    out.append((now, sent))
+            at += 1
+    lead = []
+    for (_, before), (_, after) in itertools.pairwise(out):
+        assert (after.seq - before.seq) & 0xFFFF == 1
+        assert (after.timestamp - before.timestamp) & 0xFFFFFFFF == 960
+    for i, (came, _) in enumerate(out):
+        lead.append(came - out[0][0] - 0.02 * i)
+    if lead:
+        assert max(lead) < 0.025, "later than this a viewer's buffer of two packets runs dry"
+        assert min(lead) > -0.065, "nor does its delay grow without end"
 
 
 def test_vp8_picture_numbers_go_on_over_a_switch() -> None:
