@@ -222,7 +222,9 @@ def test_a_forged_hello_before_the_real_one_costs_at_most_that_join(lecture: Lec
             except TimeoutError:
                 pass
             peer.close()
-        return joined_count, await lecture.teach(1.0)
+        loss = await lecture.teach(1.0)
+        lecture.end()
+        return joined_count, loss
 
     count, loss = run(story)
     lecture.figure(joined_despite_the_forgery=count, of=3, loss=round(loss, 4))
