@@ -5,7 +5,9 @@ Down at once, up with care: a line that was too narrow is measured with a train 
 
 Signals of a line that is too narrow: the viewer's own estimate falls (REMB) and a second sign
 confirms it, a quarter of the packets is lost twice or half of them once, the round trip grows by
-400 ms, a TCP connection's queue is full, or the viewer falls silent.
+400 ms, a TCP connection's queue is full, or the viewer falls silent. Random loss can look like the
+first, second and fourth of these: they only raise a doubt, and a train that comes back at once at the
+rate that is sent settles it. What does not come back in time was held up by a full queue.
 Source: draft-ietf-rmcat-gcc-02 sections 5.5 and 6 (what the estimate means).
 """
 
@@ -21,6 +23,9 @@ STEP_S = 1.0  # a step up is watched for this long before the next
 CLEAN_S = 10.0  # at full size for this long without a sign: the line needs no budget any more
 LOSSY = 0.25  # share lost that tells of a narrow line; at 10 % random loss one report in some tells of 21
 SLOW_S = 0.4  # growth of the round trip that tells of a full queue
+DOUBT_S = 0.35  # beyond a round trip, a train that shall settle a doubt is waited for: viewers report each 50-250 ms
+CLEARED_S = 2.0  # after a doubt was settled well, the same signs raise none for this long
+LOSSY_REPORTS = 4  # so many bad reports in a row need no train: it passes where a policer lets short bursts through
 USABLE = 0.85  # of a measured width: the rest is for other traffic, repairs and the measure's own error
 WIDER = 1.5  # a width that grew by this may be limited by the train's length: a longer one follows at once
 LEAST_SHARE = 0.75  # the smallest picture stays while the budget is this much of what it takes: estimates come low
@@ -50,6 +55,8 @@ class Bandwidth:
         self.width = 0.0  # bits per second, as measured last
         self._estimate: float | None = None
         self._fell_at = self._lossy_at = self._slow_at = self._congested_at = self._up_at = -1e9
+        self._doubt: tuple[float, float] | None = None  # what the line seems to carry, until when a train may answer
+        self._cleared_at, self._lossy_reports = -1e9, 0
         self._shortest: float | None = None
         self._heard_at: float | None = None
         self._silent = False
@@ -61,6 +68,11 @@ class Bandwidth:
     def is_silent(self) -> bool:
         """Return whether nothing was heard of a viewer that spoke before."""
         return self._silent
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Return whether a train is to tell if the line carries what is sent now."""
+        return self._doubt is not None
 
     def heard(self, now: float) -> bool:
         """Take note of any sign of life.  now: seconds.  Returns whether the viewer was silent and is back."""
@@ -80,7 +92,7 @@ class Bandwidth:
             return False
         confirmed = now - max(self._fell_at, self._slow_at) < CONFIRM_S or self.loss > LOSSY
         self._fell_at = now
-        return confirmed and self.congested(bits_per_second, now)
+        return confirmed and self._suspect(bits_per_second, now)
 
     def reported(self, loss: float, round_trip_s: float | None, now: float) -> bool:
         """Take a receiver report.
@@ -96,14 +108,41 @@ class Bandwidth:
             self.round_trip_s = round_trip_s
             self._shortest = round_trip_s if self._shortest is None else min(self._shortest * 1.002, round_trip_s)
             if round_trip_s > self._shortest + SLOW_S:
-                narrow = 0.2 < now - self._slow_at < CONFIRM_S and self.congested(self.rate * 0.7, now)
+                narrow = 0.2 < now - self._slow_at < CONFIRM_S and self._suspect(self.rate * 0.7, now)
                 self._slow_at = now
         again = 0.3 < now - self._lossy_at < 2 * CONFIRM_S or now - max(self._fell_at, self._slow_at) < CONFIRM_S
-        if loss >= 2 * LOSSY or (loss >= LOSSY and again):
+        self._lossy_reports = self._lossy_reports + 1 if loss >= LOSSY else 0
+        if loss >= 2 * LOSSY or self._lossy_reports >= LOSSY_REPORTS:
             narrow = self.congested(self.rate * (1 - loss) * 0.9, now) or narrow
+        elif loss >= LOSSY and again:
+            narrow = self._suspect(self.rate * (1 - loss) * 0.9, now) or narrow
         if loss >= LOSSY:
             self._lossy_at = now
         return narrow
+
+    def _suspect(self, carries: float, now: float) -> bool:
+        """Have a train settle whether the line is too narrow, or conclude it where none can."""
+        if not self.can_measure:
+            return self.congested(carries, now)
+        if self._doubt is None and now - self._cleared_at > CLEARED_S:
+            self._doubt = (carries, now + DOUBT_S + (self._shortest or 0.0))
+            self.wants_train = True
+        return False
+
+    def decide(self, now: float) -> bool:
+        """Stop waiting for a train that a full queue holds up; call about every 80 ms.
+
+        now: seconds.  Returns whether the budget changed.
+        """
+        if self._doubt is None or now < self._doubt[1]:
+            return False
+        return self.congested(self._doubt[0], now)
+
+    def _settle(self, carries: float, width: float, now: float) -> bool:
+        if USABLE * width >= self.rate:
+            self._doubt, self._cleared_at = None, now
+            return False
+        return self.congested(USABLE * width if width else carries, now)
 
     def measured(self, width: float, now: float, next_step: float | None) -> bool:
         """Take what a train found.
@@ -112,6 +151,8 @@ class Bandwidth:
         """
         before, self.width = self.width, width
         self.wants_train = False
+        if self._doubt is not None:
+            return self._settle(self._doubt[0], width, now)
         if self.budget is None or next_step is None or self._silent:
             return False
         if USABLE * width >= next_step * MARGIN:
@@ -130,7 +171,7 @@ class Bandwidth:
         carries: bits per second.  Returns whether that is less than was thought.
         """
         failed = now - self._up_at < FAILED_S
-        self.wants_train = False
+        self.wants_train, self._doubt = False, None
         self._congested_at = now
         self._hold_s = min(LONGEST_HOLD_S, self._hold_s * 2) if failed else max(HOLD_S, self._hold_s)
         self._hold_until = now + self._hold_s
@@ -156,7 +197,7 @@ class Bandwidth:
         if self._heard_at is not None and now - self._heard_at > SILENT_S and not self._silent:
             self._silent = True
             return self.congested(0.0, now)
-        if self.budget is None or self._silent:
+        if self.budget is None or self._silent or self._doubt is not None:
             return False
         if next_step is None:
             if now - max(self._congested_at, self._up_at) > CLEAN_S:

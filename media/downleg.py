@@ -8,7 +8,7 @@ from typing import Literal
 from core.errors import N_, Conflict
 from core.ids import new_id
 from media import rtcp, sdp
-from media.bandwidth import Bandwidth, Layer, next_step
+from media.bandwidth import USABLE, Bandwidth, Layer, next_step
 from media.slots import TRANSPORT_CC_ID, Slot
 from media.sources import Publication
 from media.trains import Train, padding
@@ -237,10 +237,12 @@ class DownLeg:
             self._consent_at = self.transport.consent_at
         elif self.transport.consent_at > self._consent_at:
             self._heard(now)
-        if self._train.is_under_way:
-            self._measured(self._train.waited(now), now)
-        elif self.bandwidth.wants_train:
+        if self.bandwidth.decide(now):
+            self._adapt(now)
+        if self.bandwidth.wants_train and (self.bandwidth.is_in_doubt or not self._train.is_under_way):
             self._depart(now)
+        elif self._train.is_under_way:
+            self._measured(self._train.waited(now), now)
         for view in self._pictures:
             line = view.line
             if line is not view.slot and line.wanted is not line.current:
@@ -281,11 +283,13 @@ class DownLeg:
 
     def _depart(self, now: float) -> None:
         """Send a train of padding on the repair stream of a picture, whose loss harms nobody."""
+        self.bandwidth.wants_train = False
         view = next(iter(self._pictures), None)
         if view is None or not self._padding_type:
             return
         ssrc, (_, ticks) = view.slot.ssrc, view.position
-        for number in self._train.depart(max(self.bandwidth.width, self.rate), now):
+        doubted = self.rate / USABLE if self.bandwidth.is_in_doubt else 0.0
+        for number in self._train.depart(max(self.bandwidth.width, self.rate), now, tells=doubted):
             self._rtx_seq[ssrc] += 1
             packet = padding(self._padding_type, self._rtx_seq[ssrc], ticks, ssrc + 1, (TRANSPORT_CC_ID, number))
             self.transport.send_rtp(packet)

@@ -267,7 +267,7 @@ def offer_down(slots: list[Slot], ours: Credentials) -> str:
 
     Each track has a stream of its own: in one stream a browser would hold every picture back until its
     sound has passed its buffers, and the floor would be seen 80 ms later.  The page keeps them in step
-    when they drift (static/js/buffers.js).
+    when they drift (static/js/loss.js).
 
     The media `a=ssrc` line comes before the RTX one: Chromium takes the first it reads as primary
     and drops all video, without an error, when that is the RTX.

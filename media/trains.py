@@ -7,6 +7,7 @@ from its socket in groups. The sound behind a train waits at most as long as the
 Source: draft-holmer-rmcat-transport-wide-cc-extensions-01 section 3.1 (what the viewer reports).
 """
 
+import math
 import struct
 
 from media.rtcp import Arrivals
@@ -16,6 +17,7 @@ PACKET_BITS = 8 * (12 + 8 + PADDING + 16 + 28)  # header, extension, padding, GC
 SHORTEST, LONGEST = 4, 40  # packets of a train
 TRAIN_S = 0.06  # a train shall take about this long on a line as wide as is thought
 TRUSTED_BPS = 150_000  # per packet of a train: more than this it cannot tell from a group read at once
+SPARE = 1.3  # a train that must tell something is longer by this: a tenth of it may get lost
 LEAST_S = 0.001  # what a browser's clock and its reading in groups make of packets that come together
 PATIENCE_S = 1.5  # the report of a train is waited for so long
 HEADER = struct.Struct("!BBHLLHHBHx")
@@ -36,13 +38,15 @@ class Train:
         """Return whether the viewer's report is still waited for."""
         return self._sent_at is not None
 
-    def depart(self, width: float, now: float) -> range:
+    def depart(self, width: float, now: float, *, tells: float = 0.0) -> range:
         """Send one.
 
-        width: bits per second the line is thought to carry; now: seconds.  Returns the transport-wide
+        width: bits per second the line is thought to carry; now: seconds; tells: bits per second that
+        the train must be able to find, whatever its packets that get lost.  Returns the transport-wide
         numbers for the packets.
         """
-        self._count = min(LONGEST, max(SHORTEST, int(width * TRAIN_S / PACKET_BITS)))
+        enough = math.ceil(SPARE * tells / TRUSTED_BPS) + 1 if tells else 0
+        self._count = min(LONGEST, max(SHORTEST, int(width * TRAIN_S / PACKET_BITS) if not tells else enough))
         self._first, self._next = self._next, self._next + self._count
         self._arrived, self._sent_at = {}, now
         return range(self._first, self._next)
@@ -56,7 +60,7 @@ class Train:
             place = (report.first + i - self._first) & 0xFFFF
             if place < self._count and at is not None:
                 self._arrived[place] = at
-                seen = seen or place == self._count - 1
+                seen = seen or place >= self._count - max(1, self._count // 4)  # its very last may be lost
         return self._judge() if seen else None
 
     def waited(self, now: float) -> float | None:

@@ -108,7 +108,63 @@ def test_one_fall_of_the_estimate_without_another_sign_is_not_believed() -> None
     assert not bandwidth.estimated(1_300_000, 100.5)
     assert not bandwidth.estimated(1_340_000, 101.0)
     assert not bandwidth.estimated(1_200_000, 110.0)
-    assert bandwidth.estimated(1_000_000, 110.3)
+    assert not bandwidth.estimated(1_000_000, 110.3) and bandwidth.is_in_doubt
+
+
+def doubted() -> Bandwidth:
+    """A line with two falls of the estimate in a row, at 110.3 s."""
+    bandwidth = Bandwidth()
+    bandwidth.tick(99.0, 1_600_000, None)
+    bandwidth.heard(110.0)
+    for at, estimate in ((109.5, 2_000_000), (110.0, 1_200_000), (110.3, 1_000_000)):
+        assert not bandwidth.estimated(estimate, at)
+    assert bandwidth.is_in_doubt and bandwidth.wants_train
+    return bandwidth
+
+
+def test_a_doubt_is_dismissed_by_a_train_that_comes_back_in_full_width() -> None:
+    bandwidth = doubted()
+    assert not bandwidth.measured(2_400_000, 110.5, None)
+    assert not bandwidth.is_in_doubt and bandwidth.budget is None
+    bandwidth.estimated(800_000, 110.8)
+    assert not bandwidth.is_in_doubt, "the same signs are not doubted at once again"
+    bandwidth.estimated(700_000, 113.0)
+    assert not bandwidth.estimated(600_000, 113.2) and bandwidth.is_in_doubt, "later they are"
+
+
+def test_a_doubt_is_confirmed_by_a_narrow_train() -> None:
+    bandwidth = doubted()
+    assert bandwidth.measured(400_000, 110.5, None)
+    assert bandwidth.budget == 0.85 * 400_000 and not bandwidth.is_in_doubt
+
+
+def test_a_doubt_is_confirmed_by_a_train_that_stays_away() -> None:
+    bandwidth = doubted()
+    assert not bandwidth.decide(110.6)
+    assert bandwidth.decide(110.7) and bandwidth.budget == 1_000_000
+    assert not bandwidth.decide(111.5), "decided once"
+
+
+def test_a_viewer_that_cannot_measure_is_believed() -> None:
+    bandwidth = Bandwidth()
+    bandwidth.can_measure = False
+    bandwidth.tick(99.0, 1_600_000, None)
+    bandwidth.estimated(2_000_000, 100.0)
+    bandwidth.estimated(1_300_000, 100.5)
+    assert bandwidth.estimated(1_000_000, 100.8) and bandwidth.budget == 1_000_000
+
+
+def test_loss_that_goes_on_needs_no_train() -> None:
+    """A policer lets the short train through and drops a third of the rest."""
+    bandwidth = Bandwidth()
+    bandwidth.tick(99.0, 1_600_000, None)
+    narrow = []
+    for i in range(4):
+        bandwidth.heard(100.0 + i)
+        narrow.append(bandwidth.reported(0.33, 0.05, 100.0 + i))
+        if bandwidth.wants_train:
+            assert not bandwidth.measured(2_400_000, 100.3 + i, None)
+    assert narrow == [False, False, False, True]
 
 
 def test_a_viewer_that_never_reports_is_not_taken_for_silent() -> None:
