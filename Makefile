@@ -59,7 +59,7 @@ $(S)/dev: requirements-dev.txt $(S)/python
 	@touch $@
 
 $(S)/machine: scripts/need.sh | $(S)
-	scripts/need.sh chromium firefox-esr coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core gcc libc6-dev
+	scripts/need.sh chromium firefox-esr coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core gcc libc6-dev libssl-dev
 	@touch $@
 
 # ---- the product --------------------------------------------------------------------------
@@ -122,7 +122,7 @@ bench-ladder: setup $(S)/dev $(S)/machine ## A line that falls to 64 kbit/s, is 
 .PHONY: bench-forward
 VIEWERS ?= 200
 bench-forward: setup $(S)/dev $(S)/machine ## What forwarding costs, beside the floor, aiortc and Janus: make bench-forward VIEWERS=200
-	@scripts/need.sh janus libssl-dev
+	@scripts/need.sh janus
 	@$(PY) -m media.fanout_c
 	$(PY) -m bench.media.forward --viewers $(VIEWERS)
 

@@ -84,6 +84,7 @@ class Dtls:
         self._timer: asyncio.TimerHandle | None = None
         self._over = False
         self.outbound: Any = None  # pylibsrtp Session, once up
+        self.gcm_master: bytes | None = None  # key and salt of `outbound` when the cipher is AES-128-GCM
         self.inbound: Any = None
         if server:
             self._ssl.set_accept_state()
@@ -152,6 +153,7 @@ class Dtls:
         client = material[:key] + material[2 * key : 2 * key + salt]
         server = material[key : 2 * key] + material[2 * key + salt :]
         ours, theirs = (server, client) if self._server else (client, server)
+        self.gcm_master = ours if number == Policy.SRTP_PROFILE_AEAD_AES_128_GCM else None
         self.outbound = _srtp(ours, number, Policy.SSRC_ANY_OUTBOUND)
         self.inbound = _srtp(theirs, number, Policy.SSRC_ANY_INBOUND)
         self._on_up()

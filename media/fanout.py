@@ -126,6 +126,15 @@ class FanOut:
         self.sent_bytes = 0
         self.dropped = 0  # the kernel's buffer was full, or a TCP peer's: the viewers ask again by NACK
 
+    def session(self, master: bytes | None, session: Any) -> Any:
+        """Return what encrypts a leg's packets fastest.
+
+        master: AES-128-GCM key and salt of that leg (28 bytes), None for other ciphers; session: pylibsrtp's.
+        """
+        if self._loop is None or master is None:
+            return session
+        return self._loop.session(master, session)
+
     def send(self, packet: bytes, viewers: Iterable[Any], *, video: bool = True) -> None:
         """Encrypt `packet` (RTP, at most 1500 bytes) for each viewer and send it.
 
@@ -176,7 +185,7 @@ class FanOut:
         if shift is not None:
             seq, timestamp = SEQ_AND_TIME.unpack_from(packet, 2)
             SEQ_AND_TIME.pack_into(window, 2, (seq + shift[0]) & 0xFFFF, (timestamp + shift[1]) & 0xFFFFFFFF)
-        if self._fast:
+        if self._fast and not isinstance(session, fanout_c.Gcm):
             self._length[0] = size
             # The return code matters: a call that fails silently looks twice as fast.
             if srtp_lib.srtp_protect(session._srtp[0], self._pointers[i], self._length):
@@ -204,21 +213,21 @@ class FanOut:
             self.dropped += 1
 
 
-def _pair() -> tuple[Any, Any]:
-    """Return an outbound session and the inbound one that reads what it writes."""
+def _pair() -> tuple[bytes, Any, Any]:
+    """Return a key with its salt, an outbound session and the inbound one that reads what it writes."""
     from pylibsrtp import Policy, Session
 
     key = os.urandom(28)
     directions = (Policy.SSRC_ANY_OUTBOUND, Policy.SSRC_ANY_INBOUND)
     profile = Policy.SRTP_PROFILE_AEAD_AES_128_GCM
     outbound, inbound = (Session(Policy(key=key, ssrc_type=d, srtp_profile=profile)) for d in directions)
-    return outbound, inbound
+    return key, outbound, inbound
 
 
 def _self_test() -> bool:
     """Return whether the fast path encrypts what the slow path can read."""
     try:
-        outbound, inbound = _pair()
+        _, outbound, inbound = _pair()
         packet = struct.pack("!BBHLL", 0x80, 96, 1, 2, 3) + b"picture"
         buffer, length = srtp_ffi.new("unsigned char[]", STRIDE), srtp_ffi.new("int *", len(packet))
         srtp_ffi.buffer(buffer)[0 : len(packet)] = packet

@@ -399,7 +399,8 @@ class Transport:
 
     def _keyed(self) -> None:
         assert self._dtls is not None
-        self.outbound, self._inbound = self._dtls.outbound, self._dtls.inbound
+        self.outbound = self.port.fanout.session(self._dtls.gcm_master, self._dtls.outbound)
+        self._inbound = self._dtls.inbound
         self._on_up()
 
     def _lost(self, reason: str) -> None:
