@@ -126,6 +126,16 @@ bench-forward: setup $(S)/dev $(S)/machine ## What forwarding costs, beside the 
 	@$(PY) -m media.fanout_c
 	$(PY) -m bench.media.forward --viewers $(VIEWERS)
 
+.PHONY: bench-join
+bench-join: setup $(S)/dev $(S)/machine ## 64 points join within ten seconds: how long until each has its first key frame
+	@$(PY) -m media.fanout_c
+	$(PY) -m bench.media.join
+
+.PHONY: bench-growth
+bench-growth: setup $(S)/dev $(S)/machine ## What a viewer costs as classes grow and become more
+	@$(PY) -m media.fanout_c
+	$(PY) -m bench.media.growth
+
 .PHONY: bench-switch
 bench-switch: setup $(S)/dev $(S)/machine ## Pass a slot to and fro 40 times, seen by Chromium and 60 light viewers
 	$(PY) -m bench.switch

@@ -17,6 +17,8 @@ class Publisher:
         """Take a leg that is up, or about to be."""
         self.peer = peer
         self.stream = Stream()
+        self.restart = False  # set it for a key frame: the period begins again with its next packet
+        self.key_frames = 0
         self.sent_at: dict[int, float] = {}  # packet number -> seconds since 1970
 
     async def run(self, seconds: float) -> None:
@@ -29,6 +31,13 @@ class Publisher:
             wait_s = start + stream.due_s - loop.time()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
+            if self.restart and stream.sent % PACKETS:
+                before = stream.due_s
+                stream.sent += -stream.sent % PACKETS
+                start -= stream.due_s - before
+                first_s += stream.due_s - before
+            self.restart = False
+            self.key_frames += stream.sent % PACKETS == 0
             if loop.time() > report_at:
                 report_at = loop.time() + REPORT_S
                 self._report()

@@ -9,17 +9,21 @@ The last line is one JSON object; the exit status is 1 when something failed.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
 import struct
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import urllib3
+
 from media.sdp import MID_URI, RID_URI
-from tests.media.conftest import ROOM, NodeProcess, wait_for
+from tests.media.conftest import ROOM, TOKEN, NodeProcess, wait_for
 from tests.media.light import H264_KEY, LightPeer
 
 MEMORY_SHARE = 0.05  # of what the node had after the warm-up
@@ -56,12 +60,23 @@ class Soak:
     def __init__(self, folder: Path, seed: int = 1) -> None:
         self.log = folder / "node.log"
         self.node = NodeProcess(folder, log=self.log)
+        self.events = 0
+        self.listener = threading.Thread(target=self._listen)
+        self.listener.start()
         self.dice = random.Random(seed)
         self.version = self.frame = self.joins = self.floors = self.recordings = self.packets = 0
         self.floor = PUBLISHERS[0]
         self.recording = False
         self.publishers: dict[str, Layered] = {}
         self.watchers: dict[str, LightPeer] = {}
+
+    def _listen(self) -> None:
+        """Read the node's events, as the web side does: a node that nobody listens to ends after ten minutes."""
+        with contextlib.suppress(urllib3.exceptions.HTTPError):  # the node has ended
+            url, headers = self.node.state["control_url"] + "/events", {"Authorization": f"Bearer {TOKEN}"}
+            with urllib3.PoolManager(retries=False) as http:
+                answer = http.request("GET", url, headers=headers, preload_content=False, timeout=30)
+                self.events += sum(chunk.count(b"\n") for chunk in answer.stream())
 
     # ---- the node's figures ----
 
@@ -201,6 +216,7 @@ class Soak:
             for name in list(peers):
                 self.leave(peers, name)
         self.node.stop()
+        self.listener.join(10)
 
 
 def faults(found: dict[str, Any]) -> list[str]:
