@@ -67,6 +67,7 @@ class Source:
         self.siblings: list[Source] = [self]  # all layers of the publication: a request counts for all
         self._send = send
         self._asked_at = -1e9
+        self._owed_gap_s: float | None = None  # a request came too soon after another; it is made when this is over
         self._highest: int | None = None  # extended sequence number
         self._base = 0
         self._reported = (0, 0)  # (expected, received) at the last report
@@ -92,6 +93,7 @@ class Source:
             packet.key = starts_key_frame(self.codec, packet.payload)
             if packet.key:
                 self.key_frames += 1
+                self._owed_gap_s = None
                 self.height = height_of(self.codec, packet.payload) or self.height
         self._watch(packet, now)
         self._newest = packet.timestamp
@@ -135,11 +137,13 @@ class Source:
         self.round_trip_s = sample if self.round_trip_s is None else 0.8 * self.round_trip_s + 0.2 * sample
 
     def repair(self, now: float) -> int:
-        """Ask the publisher for what is missing; call about every 20 ms.
+        """Ask the publisher for what is missing, and for key frames owed; call about every 20 ms.
 
         Returns how many packets were asked for.  A packet is asked for again after one and a half
         round trips: sooner it would come twice, later the viewers' buffers run dry.
         """
+        if self._owed_gap_s is not None:
+            self.ask_key_frame(now, self._owed_gap_s)
         if not self._missing:
             return 0
         again = max(NACK_LEAST_S, 1.5 * (NACK_FIRST_S if self.round_trip_s is None else self.round_trip_s))
@@ -159,14 +163,18 @@ class Source:
     # ---- asking and telling ----
 
     def ask_key_frame(self, now: float, min_gap_s: float) -> None:
-        """Ask the publisher for a key frame, unless one was asked for less than min_gap_s ago.
+        """Ask the publisher for a key frame; at once, unless one was asked for less than min_gap_s ago.
 
-        Browsers answer a request for one simulcast layer with a key frame of every layer: the gap
-        counts for all of them.
+        Then the request is made when that time is over, if no key frame has come since: whoever joins
+        just after a key frame has passed must not wait for the next by chance.  Browsers answer a
+        request for one simulcast layer with a key frame of every layer: the gap counts for all of them.
         """
-        if self.is_audio or now - max(s._asked_at for s in self.siblings) < min_gap_s:
+        if self.is_audio:
             return
-        self._asked_at = now
+        if now - max(s._asked_at for s in self.siblings) < min_gap_s:
+            self._owed_gap_s = min_gap_s
+            return
+        self._asked_at, self._owed_gap_s = now, None
         self.tally.key_frame_requests += 1
         self._send(rtcp.pli(self.ssrc))
 

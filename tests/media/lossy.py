@@ -108,6 +108,9 @@ class LineFanOut:
     def __init__(self) -> None:
         self.sent = self.sent_bytes = self.dropped = 0
 
+    def session(self, master: bytes | None, session: Any) -> Any:
+        return session
+
     def send(self, packet: bytes, viewers: Iterable[Any], *, video: bool = True) -> None:
         for viewer in viewers:
             if viewer.target is None or viewer.outbound is None:

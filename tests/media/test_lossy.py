@@ -276,3 +276,33 @@ def test_the_cameras_pictures_are_what_these_tests_need() -> None:
     assert min(counts) >= 3, counts
     nals = avc.nals_of_payloads([Incoming(s.data).payload for s in camera.packets(START_S, 100, key=True)])
     assert avc.is_key(nals)
+
+
+def test_who_joins_just_after_a_key_frame_is_given_one_of_its_own(klass: Any) -> None:
+    """Requests come to the publisher at most each 0.3 s: one that came too soon is made later, not forgotten."""
+
+    def story(where: Class) -> tuple[int, int, int]:
+        publisher, camera = where.publisher(A), Noise("stage", 320, 240, ssrc=CAMERA)
+        answered = -1
+
+        def go_on(frames: int) -> int:
+            nonlocal answered
+            for _ in range(frames):
+                asked = len(publisher.key_requests)
+                for one in camera.packets(START_S, 100, key=asked > answered):
+                    publisher.send_rtp(one.data)
+                answered = asked
+                where.run(1 / FPS)
+            return len(publisher.key_requests)
+
+        go_on(round(FPS))
+        where.viewer(V, ["stage"])
+        asked = go_on(3)
+        late = where.viewer(W, ["stage"])
+        in_the_end = go_on(round(2 * FPS))
+        keys = sum(starts_key_frame("H264", Incoming(p).payload) for p in late.stream.values())
+        return asked, in_the_end, keys
+
+    asked, in_the_end, keys = klass(story)
+    assert keys >= 1, "the late one has a picture"
+    assert in_the_end == asked + 1, "asked for once more, and then no more"
