@@ -20,6 +20,8 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     for viewer in (hall, phone):
         viewer.wait_height("stage", 720, 720)
     hall.wait_height("tile-0", 100, 200)
+    # Until its first picture is there a browser asks every 200 ms, however long that takes on a busy machine.
+    joined = {viewer: viewer.stats("stage").get("pliCount", 0) for viewer in (hall, phone)}
     for wanted, least, most in ((200, 100, 200), (400, 300, 400), (1080, 720, 720), (200, 100, 200), (1080, 720, 720)):
         node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": wanted}})
         phone.wait_height("stage", least, most)
@@ -35,7 +37,8 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     for viewer in (hall, phone):
         stats = viewer.stats("stage")
         assert stats["freezeCount"] <= (viewer is phone), "only the pause that was asked for may count"
-        assert stats.get("pliCount", 0) <= 6, stats  # not more than one for each of the six changes
+        asked = stats.get("pliCount", 0) - joined[viewer]
+        assert asked <= 6, stats  # not more than one for each of the six changes
 
 
 def test_a_layer_the_publisher_switches_off_is_replaced_by_the_next(node: NodeProcess, page: Any) -> None:
