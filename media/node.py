@@ -10,16 +10,13 @@ from pathlib import Path
 from core.errors import N_, NotFound, Unavailable
 from core.ids import new_id
 from media import control
-from media.room import Room
+from media.room import TICK_S, Room
 from media.segment_store import finalise
 from media.transport import Port
 
 log = logging.getLogger(__name__)
 
-TICK_S = 0.02
-FEEDBACK_TICKS = 3  # 60 ms
-SLOW_TICKS = 25  # 500 ms
-REPORT_TICKS = 100  # 2 s
+WEIGH_TICKS = 25  # 500 ms
 QUEUE = 1000  # events kept for a reader that is slow; when full the oldest go
 MAX_ROOMS = 64
 LOAD_SHARE = 0.1  # of each half second in the smoothed load
@@ -124,14 +121,10 @@ class Node:
             count += 1
             if self._readers:
                 self.heard_at = time.monotonic()
-            if count % SLOW_TICKS == 0:
+            if count % WEIGH_TICKS == 0:
                 self._weigh(time.monotonic(), time.process_time())
             for room in list(self.rooms.values()):
                 try:
-                    room.tick(time.time(), feed_back=count % FEEDBACK_TICKS == 0)
-                    if count % SLOW_TICKS == 0:
-                        room.slow_tick(time.time(), time.monotonic())
-                    if count % REPORT_TICKS == 0:
-                        room.report(time.time())
+                    room.tick(time.time(), time.monotonic())
                 except Exception:
                     log.exception("room tick failed", extra={"room": room.id})

@@ -3,8 +3,8 @@
 import logging
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 from core.errors import N_, Conflict, NotAllowed, NotFound
 from media import control
@@ -23,7 +23,11 @@ from media.whep import PlayerLeg
 log = logging.getLogger(__name__)
 
 FIRST_SSRC = 0x10000  # slots get 0x10000, 0x10010, …: the same for every viewer of the room
-TURNS = 4  # receiving legs are looked after in so many turns, each every 80 ms: at 200 viewers 5 % of the time
+TICK_S = 0.02
+# In ticks, how often: a receiving leg is looked after (80 ms: at 200 viewers 5 % of the time), a publisher is told of
+# arrivals (60 ms), limits and layers are thought about (500 ms), everybody is told and spoken of (2 s).
+OFTEN, FEED_BACK, SLOW, REPORT = 4, 3, 25, 100
+TURNS = 300  # a multiple of all four
 SILENT_S = 5.0  # a track that sends nothing for this long has stopped
 PROGRAM = ("guest", "stage")  # the recording follows the guest while somebody has the floor
 
@@ -323,60 +327,65 @@ class Room:
 
     # ---- clockwork ----
 
-    def tick(self, now: float, *, feed_back: bool) -> None:
-        """Repair and retry; call every 20 ms.
+    def tick(self, now: float, monotonic: float) -> None:
+        """Do what is due; call every TICK_S.
 
-        now: time.time() seconds; feed_back: whether publishers are told about arrivals, every 60 ms.
+        now, monotonic: seconds, of time.time() and time.monotonic().  The receiving legs take turns: all
+        at once, 200 of them would hold up the packets for 30 ms.
         """
+        self._turn = turn = (self._turn + 1) % TURNS
         for up in self.ups.values():
-            self._guarded(up, partial(up.tick, now, feed_back=feed_back))
+            self._guarded(up, up.tick, now, feed_back=turn % FEED_BACK == 0)
         for slot in self.slots.values():
             if slot.wanted is not slot.current:
                 slot.retry(now)
-        self._turn = (self._turn + 1) % TURNS
-        for i, down in enumerate(self.downs.values()):
-            if i % TURNS == self._turn:
-                self._guarded(down, partial(down.tick, now))
+        if turn % SLOW == 0:
+            self._arrange(now)
+            for up in list(self.ups.values()):
+                self._guarded(up, self._look_after, up, now, monotonic)
+        if turn % REPORT == 0:
+            for up in self.ups.values():
+                if up.transport.is_up and up.sources:
+                    self._emit(_up_quality(self.id, up))
+        downs = list(self.downs.values())
+        for down in downs[turn % OFTEN :: OFTEN]:
+            self._guarded(down, down.tick, now)
+        for down in downs[turn % SLOW :: SLOW]:
+            if down.transport.expired(monotonic):
+                self.drop_down(down.peer, "no consent")
+            else:
+                self._guarded(down, down.slow_tick, now)
+        for down in downs[turn % REPORT :: REPORT]:
+            if down.transport.is_up:
+                self._guarded(down, self._tell, down, now)
 
-    def _guarded(self, leg: UpLeg | DownLeg, act: Callable[[], None]) -> None:
+    def _guarded(self, leg: UpLeg | DownLeg, act: Callable[..., None], *args: Any, **more: Any) -> None:
         """Let no leg's failure stop the others' clockwork; it is logged once, not 50 times a second."""
         try:
-            act()
+            act(*args, **more)
         except Exception:
             if not leg.transport.is_faulty:
                 leg.transport.is_faulty = True
                 log.exception("leg tick failed", extra={"room": self.id, "peer": leg.peer})
 
-    def slow_tick(self, now: float, monotonic: float) -> None:
-        """Limits, layers, the dead; call every 500 ms."""
-        for peer, leg in list(self.ups.items()):
-            if leg.transport.expired(monotonic):
-                self.drop_up(peer, "no consent")
-                continue
-            leg.limit(now)
-            for voice in leg.voices.values():
-                self._speaking(peer, voice.quiet(now))
-            for ssrc, source in list(leg.sources.items()):
-                if now - source.last_at > SILENT_S:
-                    del leg.sources[ssrc]
-                    self._stop(source)
-        self._arrange(now)
-        for peer, down in list(self.downs.items()):
-            if down.transport.expired(monotonic):
-                self.drop_down(peer, "no consent")
-                continue
-            down.slow_tick(now)
+    def _look_after(self, leg: UpLeg, now: float, monotonic: float) -> None:
+        """Limit, hear silence, forget streams that ended, drop the dead."""
+        if leg.transport.expired(monotonic):
+            self.drop_up(leg.peer, "no consent")
+            return
+        leg.limit(now)
+        for voice in leg.voices.values():
+            self._speaking(leg.peer, voice.quiet(now))
+        for ssrc, source in list(leg.sources.items()):
+            if now - source.last_at > SILENT_S:
+                del leg.sources[ssrc]
+                self._stop(source)
 
-    def report(self, now: float) -> None:
-        """Sender reports and how well everybody is served; call every 2 s."""
-        for leg in self.downs.values():
-            if leg.transport.is_up:
-                for view in leg.views:
-                    leg.report(view, now)
-                self._emit(_down_quality(self.id, leg))
-        for up in self.ups.values():
-            if up.transport.is_up and up.sources:
-                self._emit(_up_quality(self.id, up))
+    def _tell(self, leg: DownLeg, now: float) -> None:
+        """Send a viewer its sender reports, and say how well it is served."""
+        for view in leg.views:
+            leg.report(view, now)
+        self._emit(_down_quality(self.id, leg))
 
     def _report(self, line: Slot, now: float) -> None:
         if line.current is not None:

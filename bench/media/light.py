@@ -151,6 +151,10 @@ class Peer:
     def _lost(self, reason: str) -> None:
         self.lost = reason
 
+    def aim(self, address: tuple[str, int]) -> None:
+        """Send to `address` from now on."""
+        self._remote = address
+
     def stop_reading(self) -> None:
         """Leave the media that arrives to the kernel, which drops it."""
         drop_media(self.socket)

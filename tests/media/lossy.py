@@ -23,13 +23,13 @@ from aiortc.rtp import RtpPacket, unwrap_rtx, wrap_rtx
 
 from media import control, rtcp
 from media.dtls import Dtls, Identity
-from media.room import Room
+from media.room import TICK_S, Room
 from media.rtp import Incoming
 from media.sdp import MID_URI
 from media.transport import Port
 
 START_S = 1_772_416_800.0  # Monday 2 March 2026, 09:00 in Vietnam
-TICK_S, FEED_BACK_TICKS, SLOW_TICKS, REPORT_TICKS = 0.02, 3, 25, 100  # as media/node.py does it
+CHECK_TICKS = 25  # 500 ms
 HISTORY = 1000  # packets a browser keeps for retransmission
 MIC, CAMERA, CAMERA_RTX = 11, 21, 22  # SSRCs of every publisher
 SEQ_AND_TIME = struct.Struct("!HL")
@@ -182,11 +182,8 @@ class Class:
     def _tick(self) -> None:
         self._ticks += 1
         self._next_tick += TICK_S
-        self.room.tick(self.clock.now, feed_back=self._ticks % FEED_BACK_TICKS == 0)
-        if self._ticks % SLOW_TICKS == 0:
-            self.room.slow_tick(self.clock.now, self.clock.now)
-            if self._ticks % REPORT_TICKS == 0:
-                self.room.report(self.clock.now)
+        self.room.tick(self.clock.now, self.clock.now)
+        if self._ticks % CHECK_TICKS == 0:
             for peer in list(self.peers.values()):
                 peer.send(peer.check())
         for peer in list(self.peers.values()):
