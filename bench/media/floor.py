@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.media.processes import set_apart
 from bench.media.traffic import PACKETS, PERIOD_S, Stream
 from media.slots import ABS_SEND_TIME_ID
 
@@ -49,9 +50,12 @@ def run(program: Path, seconds: float, destinations: list[Destination]) -> tuple
     with tempfile.TemporaryDirectory(prefix="bench-floor-") as folder:
         packets = Path(folder) / "packets"
         packets_file(packets)
-        said = subprocess.run(
-            [program, str(seconds), packets],
-            input="".join(f"{d.address} {d.port} {d.key.hex()}\n" for d in destinations),
-            capture_output=True, text=True, check=True, timeout=seconds + 20,
-        ).stdout.split()  # fmt: skip
+        with subprocess.Popen(
+            [program, str(seconds), packets], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as process:
+            set_apart(process.pid)
+            given = "".join(f"{d.address} {d.port} {d.key.hex()}\n" for d in destinations)
+            said = process.communicate(given, timeout=seconds + 20)[0].split()
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, program)
     return int(said[0]), int(said[1]), int(said[2]) / 1e6

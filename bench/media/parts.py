@@ -18,7 +18,7 @@ from bench.janus import Janus, Session
 from bench.media import floor
 from bench.media.crowd import Crowd, Reader
 from bench.media.light import PASSWORD, UFRAG, Peer, drop_media, identity
-from bench.media.processes import ROOT, NodeProcess, cpu_s
+from bench.media.processes import ROOT, NodeProcess, cpu_s, set_apart
 from bench.media.publisher import Publisher
 from media.control import CHAIR_SLOTS
 from media.dtls import Identity
@@ -161,6 +161,7 @@ class JanusPart(Forwarder):
         """Start Janus, publish, let all viewers join."""
         self.janus = self.stack.enter_context(Janus(address=self.address))
         self.pid = self.janus.pid
+        set_apart(self.pid, all_cores=True)
         own, session = identity(), await asyncio.to_thread(self.janus.session)
         crowd = await self.stack.enter_async_context(Crowd())
         lecturer, handle = Peer(own, self.address), await asyncio.to_thread(session.attach)
@@ -197,6 +198,7 @@ class AiortcPart(Part):
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         self.stack.push_async_callback(self._stop)
+        set_apart(self._process.pid)
         own = identity()
         crowd = await self.stack.enter_async_context(Crowd())
         peers = [Peer(own, self.address) for _ in range(self.viewers)]
