@@ -9,7 +9,7 @@ from core.errors import N_, Conflict
 from core.ids import new_id
 from media import rtcp, sdp
 from media.bandwidth import USABLE, Bandwidth, Layer, next_step
-from media.slots import TRANSPORT_CC_ID, Slot
+from media.slots import TRANSPORT_CC_ID, Slot, shifted
 from media.sources import Publication
 from media.trains import Train, padding
 from media.transport import Port, Transport
@@ -102,9 +102,14 @@ class DownLeg:
         for view in self.views:
             view.outbound, view.target = self.transport.outbound, self.transport.target
             view.start()
-            if view.line.current is not None:
+            if view.line.current is None:
+                continue
+            passed = view.line.since_key_frame(now)
+            for packet in passed:
+                self.transport.send_rtp(shifted(packet, view.shift))
+            if not passed:
                 view.line.current.ask_key_frame(now, KEY_FRAME_GAP_S)
-                self.report(view, now)
+            self.report(view, now)
 
     def close(self) -> None:
         """Stop sending."""

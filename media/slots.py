@@ -34,6 +34,7 @@ HELD_S = 0.2  # no longer: the pace is wrong
 PACE = 250  # packets over which the line's pace follows arrivals: 5 s of sound
 CAPTURE_S = 0.25  # clocks of two cameras may differ from their arrivals by this much
 OWN_RING = 128  # of them taken along when a viewer gets a line of its own
+FRESH_S = 0.3  # a browser's encoder ignores requests for a key frame that come sooner after one
 RETRY_S = 0.5  # a key frame that has not come is asked for again
 FORGET = 1000  # packets after a switch, when lateness against its first packet no longer matters
 
@@ -79,6 +80,7 @@ class Slot:
         self._picture, self._level = random.getrandbits(14), random.getrandbits(8)
         self._picture_shift = self._level_shift = 0
         self._told_at = 0.0
+        self._key: tuple[int, float] | None = None  # sequence number and time of the last key frame's first packet
 
     def own_line(self, shift: tuple[int, int] | None) -> Slot:
         """Return a line for one viewer that goes on exactly where this one is, and may then show another layer.
@@ -87,7 +89,7 @@ class Slot:
         """
         line = copy.copy(self)
         line.viewers = Audience()
-        line.ring = OrderedDict()
+        line.ring, line._key = OrderedDict(), None
         seq, ticks = shift or (0, 0)
         for number in list(self.ring)[-OWN_RING:]:
             packet = shifted(self.ring[number], shift)
@@ -146,7 +148,7 @@ class Slot:
             if self.current is not None:
                 self.current.slots.discard(self)
             had = self.current
-            self.current = self.wanted = None
+            self.current = self.wanted = self._key = None
             return Switched(self, None, 0.0, had.publication) if had else None
         self.wanted = source
         source.slots.add(self)
@@ -255,6 +257,8 @@ class Slot:
         )
         if newer:
             self._seq = seq
+            if packet.key:
+                self._key = (seq, now)
             if timestamp != self._timestamp and (timestamp - self._timestamp) & 0xFFFFFFFF < 0x80000000:
                 ahead = (timestamp - self._timestamp) & 0xFFFFFFFF
                 due = self._due + ahead / self.clock if self._sent_at is not None else now
@@ -298,6 +302,17 @@ class Slot:
         at, ticks = source.reference
         rtp = int(ticks + (now - at) * self.clock + self._timestamp_shift + (shift[1] if shift else 0)) & 0xFFFFFFFF
         return sender_report(self.ssrc, SenderReport(self.ssrc, now, rtp), self.packets, self.octets)
+
+    def since_key_frame(self, now: float) -> list[bytes]:
+        """Return the packets from a key frame on that has just passed, none when that is longer ago than FRESH_S.
+
+        now: seconds.  Who comes in this moment can begin with them: browsers send no other key frame so soon.
+        """
+        if self._key is None or now - self._key[1] > FRESH_S or self._key[0] not in self.ring:
+            return []
+        first, _ = self._key
+        numbers = ((first + i) & 0xFFFF for i in range(((self._seq - first) & 0xFFFF) + 1))
+        return [self.ring[seq] for seq in numbers if seq in self.ring]
 
     def repair(self, seq: int, rtx_seq: int | None, shift: tuple[int, int] | None = None) -> bytes | None:
         """Return the retransmission of a sent packet, or None when it is gone.

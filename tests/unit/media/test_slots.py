@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from media.rtcp import SenderReport, walk
 from media.rtp import Incoming
-from media.slots import Slot
+from media.slots import FRESH_S, Slot
 from media.sources import Source
 
 KEY = b"\x67sps"
@@ -161,6 +161,28 @@ def test_a_retransmission_carries_the_old_packet_after_a_switch() -> None:
     assert (packet.ssrc, packet.seq, packet.payload_type) == (501, 9, 97)
     assert packet.payload == one.seq.to_bytes(2, "big") + KEY + b"-of-a"
     assert slot.repair((one.seq + 400) & 0xFFFF, 10) is None
+
+
+def test_who_comes_just_after_a_key_frame_gets_it_and_all_since_but_not_an_old_one() -> None:
+    slot, a = Slot("stage", "video", 500), Publisher("a")
+    slot.show(a.source, 0.0)
+    assert slot.since_key_frame(0.0) == []
+    first = feed(slot, a, a.packet(KEY), 1.0)
+    feed(slot, a, a.packet(DELTA), 1.04)
+    feed(slot, a, a.packet(DELTA, lost=1), 1.08)
+    key = feed(slot, a, a.packet(KEY), 1.12)
+    sent = [key, feed(slot, a, a.packet(DELTA), 1.16), feed(slot, a, a.packet(DELTA, lost=2), 1.2)]
+    assert first and key and all(sent)
+    numbers = [packet.seq for packet in sent if packet]
+    assert [Incoming(packet).seq for packet in slot.since_key_frame(1.3)] == numbers
+    assert (numbers[-1] - numbers[0]) & 0xFFFF == 4, "what the publisher's line lost is not there"
+    assert slot.since_key_frame(1.12 + FRESH_S + 0.01) == []
+    b = Publisher("b", seq=9)
+    slot.show(b.source, 1.3)
+    switched = feed(slot, b, b.packet(KEY), 1.35)
+    assert switched and [Incoming(packet).seq for packet in slot.since_key_frame(1.4)] == [switched.seq]
+    slot.show(None, 1.45)
+    assert slot.since_key_frame(1.45) == [], "nobody is shown what was taken away"
 
 
 def test_reports_are_on_the_nodes_clock_and_on_the_slots_line() -> None:
