@@ -1,6 +1,7 @@
 """The architecture, held against the code: who imports whom, which library where, and how large things may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -215,6 +216,20 @@ def test_every_test_has_a_name_that_pytest_collects() -> None:
         and path.read_text("utf-8").count(node.name) == 1
     ]
     assert dead == []
+
+
+def test_nobody_waits_for_a_promise_that_playwright_takes_for_true() -> None:
+    """`wait_for_function` of Playwright does not await what its function returns: a promise ends the wait at once."""
+    promises = [
+        f"{name(path)}:{node.lineno}"
+        for path in sources("bench", "tests")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "wait_for_function"
+        and re.search(r"async|await|then\(|Promise", ast.unparse(node))
+    ]
+    assert promises == []
 
 
 @pytest.mark.parametrize("package", ["core", "rooms", "schedules", "attendance", "replays", "media.control"])

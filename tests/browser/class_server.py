@@ -1,6 +1,8 @@
 """The whole product with a class that is live: `python -m tests.browser.class_server`.
 
-The media node is the stand-in unless TEST_NODE names the real one.  Takes DATA_DIR and PORT from the environment; says on standard output, as one JSON line, what there is.
+The media node is the stand-in unless TEST_NODE names the real one; TEST_FLOOR is the place of the point that
+has the floor, in the list of them, none unless it is given.  Takes DATA_DIR and PORT from the environment; says on standard
+output, as one JSON line, what there is.
 """
 
 import json
@@ -31,6 +33,8 @@ def main() -> None:
         services.rooms.join(lecture.id, point, "point", f"connection of {point}")
     services.rooms.join(lecture.id, school.lecturer.id, "lecturer", "connection of the lecturer")
     services.rooms.start(lecture.id, school.lecturer.id, "lecturer")
+    if floor := os.environ.get("TEST_FLOOR"):
+        services.rooms.grant_floor(lecture.id, school.lecturer.id, "lecturer", points[int(floor)])
     _, device = school.paired_device(school.a.id)
     print(json.dumps({"lecture": lecture.id, "device": device, "points": points}), flush=True)
     pool.start()

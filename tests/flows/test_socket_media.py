@@ -4,12 +4,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.flows.sockets import Server
+from tests.flows.sockets import Server, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -157,10 +158,8 @@ def test_another_network_costs_a_leg_fresh_ice_names_and_no_handshake(browser: B
     for page in (lecturer, point):
         before = page.evaluate("transports()")
         page.evaluate("dispatchEvent(new Event('online'))")
-        page.wait_for_function(
-            "old => transports().then((now) => now.every((one, i) => one.name !== old[i].name && one.pair !== old[i].pair))",
-            arg=before, timeout=WITHIN_MS,
-        )  # fmt: skip
+        moved = "old => transports().then((now) => now.every((one, i) => one.name !== old[i].name && one.pair !== old[i].pair))"
+        until(partial(page.evaluate, moved, before), within_s=WITHIN_MS / 1000)
         after = page.evaluate("transports()")
         for old, new in zip(before, after, strict=True):
             assert new["dtls"] == "connected" and new["certificate"] == old["certificate"]

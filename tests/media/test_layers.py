@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.media.conftest import ROOM, NodeProcess
+from tests.media.conftest import ROOM, NodeProcess, wait_for
 
 pytestmark = pytest.mark.browser
 LECTURER = "usr_lecturer"
@@ -48,7 +48,7 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     phone.page.wait_for_timeout(800)
     assert phone.stats("stage")["framesDecoded"] == paused >= before, "a window that shows nothing gets nothing"
     node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": 1080}})
-    phone.page.wait_for_function("n => inbound('stage').then((s) => s.framesDecoded > n + 5)", arg=paused)
+    wait_for(lambda: phone.stats("stage")["framesDecoded"] > paused + 5, "pictures")
     stalls = lecturer.page.evaluate("stalls")  # of a busy machine's encoder: what it does not send nobody can see
     for viewer in (hall, phone):
         stats = viewer.stats("stage")
@@ -83,6 +83,5 @@ def test_the_publisher_learns_from_arrivals_how_much_its_line_carries(node: Node
         for answer in [lecturer.page.evaluate("up.remoteDescription.sdp")]
     )
     # A browser begins at 300 kbit/s and rises above three layers' sum only with news of its packets' arrivals.
-    lecturer.page.wait_for_function(
-        "async () => [...(await up.getStats()).values()].some((s) => s.availableOutgoingBitrate > 1_500_000)"
-    )
+    enough = "async () => [...(await up.getStats()).values()].some((s) => s.availableOutgoingBitrate > 1_500_000)"
+    wait_for(lambda: lecturer.page.evaluate(enough), "the estimate to rise", limit_s=40)

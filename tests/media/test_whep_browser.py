@@ -40,7 +40,7 @@ def test_a_player_sees_and_hears_the_program_follow_the_floor(node: NodeProcess,
     point.publish("blue", 880)
     play(player, node)
     player.wait_colour("video", "red")
-    player.page.wait_for_function("async () => (await inbound('audio')).packetsReceived > 20", timeout=20_000)
+    wait_for(lambda: player.stats("audio")["packetsReceived"] > 20, "sound")
     node.plan(2, GUEST, [LECTURER, POINT], boost=[POINT])
     player.wait_colour("video", "blue")
     node.plan(3, STAGE, [LECTURER, POINT])
@@ -70,7 +70,5 @@ def test_ice_restarts_on_the_leg_of_a_player(node: NodeProcess, page: Any) -> No
     renewed = re.sub(r"a=ice-pwd:\S+", f"a=ice-pwd:{ice['pwd']}", renewed)
     player.page.evaluate("sdp => down.setRemoteDescription({ type: 'answer', sdp })", renewed)
     before = player.stats("video")["framesDecoded"]
-    player.page.wait_for_function(
-        "async n => (await inbound('video')).framesDecoded > n + 30", arg=before, timeout=20_000
-    )
+    wait_for(lambda: player.stats("video")["framesDecoded"] > before + 30, "pictures")
     assert player.page.evaluate("down.connectionState") == "connected"
