@@ -52,7 +52,7 @@ async def run(options: argparse.Namespace) -> None:
     control_port = runner.addresses[0][1]
     _write(options.state, {"pid": os.getpid(), "control_url": f"http://127.0.0.1:{control_port}",
                            "epoch": node.epoch, "media_port": port.addresses[0][1]})  # fmt: skip
-    # What is here now stays: without it in the count the collector comes sooner, and is done in less than 1 ms.
+    # What is here now stays: without it to go through, the collector comes sooner and is done sooner.
     gc.collect()
     gc.freeze()
     stop = asyncio.Event()

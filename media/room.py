@@ -331,7 +331,7 @@ class Room:
         """Do what is due; call every TICK_S.
 
         now, monotonic: seconds, of time.time() and time.monotonic().  The receiving legs take turns: all
-        at once, 200 of them would hold up the packets for 30 ms.
+        at once, 200 of them would hold up the packets.
         """
         self._turn = turn = (self._turn + 1) % TURNS
         for up in self.ups.values():

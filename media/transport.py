@@ -386,7 +386,7 @@ class Transport:
         self._closed = True
         if self._dtls is not None:
             self._dtls.close()
-            self._dtls = None  # each refers to the other: 20 kB of OpenSSL's would wait for the collector
+            self._dtls = None  # each refers to the other: OpenSSL's buffers would wait for the collector
         self.port.remove(self)
         for stream in self._streams.values():
             stream.on_lost = None

@@ -257,7 +257,7 @@ class _Keys:
 class FloorPart(Part):
     """The C loop, to sockets like the viewers' and beside the same publisher and readers as the others have.
 
-    Whatever works on the other core makes a loop dearer, here by 5 to 10 %.
+    Whatever works on the other core makes a loop dearer, here by up to 10 %.
     """
 
     name = "floor"

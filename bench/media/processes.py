@@ -38,8 +38,8 @@ def memory_kb(pid: int) -> float:
 def set_apart(pid: int, *, all_cores: bool = False) -> None:
     """Keep this program, publisher and viewers of all engines, on the first core and the process `pid` off it.
 
-    Otherwise a datagram's sender pulls the engine to its own core, and its caches are cold: 8 % of the node's
-    cost.  all_cores: for an engine of many threads, which may need them.  One core alone is shared.
+    Otherwise a datagram's sender pulls the engine to its own core, and its caches are cold.
+    all_cores: for an engine of many threads, which may need them.  One core alone is shared.
     """
     mine, *others = sorted(CORES)
     if others:

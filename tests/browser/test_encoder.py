@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import imageio_ffmpeg
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.live_class import Class, sign_in
 from tests.flows.sockets import until
@@ -42,16 +42,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
     one = Class(tmp_path_factory.mktemp("encoder"), node="media", TEST_FLOOR="2", MEDIA_HOST="127.0.0.1")
     yield one
     one.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def encoder(url: str, key: str, *more: str) -> subprocess.Popen[str]:

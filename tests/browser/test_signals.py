@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.auth import DEVICE_COOKIE
 from tests.browser.live_class import Class, sign_in
@@ -29,16 +29,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
     one = Class(tmp_path_factory.mktemp("signals"))
     yield one
     one.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def console(browser: Browser, live: Class, width: int, **how: Any) -> Page:
