@@ -1,6 +1,9 @@
 """The database's schema over time: bring it up to date, take it back, or write the next migration."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -21,15 +24,36 @@ def _config(connection: Connection | None = None) -> AlembicConfig:
     return config
 
 
+@contextmanager
+def _migrating(db: Database) -> Iterator[Connection]:
+    """Yield a connection whose changes are kept together, or not at all.
+
+    SQLite changes a table by making it anew, and takes dropping the old one for deleting its rows: foreign
+    keys are looked after at the end instead.  Source: sqlite.org/lang_altertable.html, section 7.
+    """
+    with db.engine.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        if db.is_sqlite:
+            raw.execute("PRAGMA foreign_keys=OFF")  # has no effect within a transaction
+        try:
+            with connection.begin():
+                yield connection
+                if db.is_sqlite and (broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first()):
+                    raise RuntimeError(f"a row of {broken[0]} refers to a row that is not there")
+        finally:
+            if db.is_sqlite:
+                raw.execute("PRAGMA foreign_keys=ON")
+
+
 def upgrade(db: Database, revision: str = "head") -> None:
     """Bring the database to a revision, all or nothing; one that is there already is left alone."""
-    with db.engine.begin() as connection:
+    with _migrating(db) as connection:
         command.upgrade(_config(connection), revision)
 
 
 def downgrade(db: Database, revision: str = "base") -> None:
     """Take the database back to an older revision."""
-    with db.engine.begin() as connection:
+    with _migrating(db) as connection:
         command.downgrade(_config(connection), revision)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 import core.journal  # noqa: F401  its table
 from core.db import Base
 
-FEATURES = ("schedules", "rooms", "attendance", "replays")
+FEATURES = ("schedules", "schedules.calendars", "schedules.plans", "rooms", "attendance", "replays")
 
 
 def metadata() -> MetaData:

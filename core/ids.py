@@ -3,6 +3,7 @@
 import secrets
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, lower case: no i, l, o, u
+KEY_BYTES = 18  # 144 bits
 LENGTH = 16  # 16 x 5 bits = 80 bits: a clash among a billion ids has odds of about 1 in a million
 
 
@@ -12,3 +13,8 @@ def new_id(prefix: str) -> str:
     prefix: the kind, such as `lec`, `bp`, `usr`.  Returns `prefix_` and 16 characters.
     """
     return prefix + "_" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+
+
+def new_key() -> str:
+    """Return a fresh secret for an address that opens without signing in: 24 characters."""
+    return secrets.token_urlsafe(KEY_BYTES)

@@ -1,6 +1,5 @@
 """Who and where there is: organisations, people, points, equipment, courses. The only SQL on their tables."""
 
-import secrets
 from collections.abc import Collection, Iterable
 from typing import TypeVar, cast
 
@@ -11,7 +10,7 @@ from core.bus import EventBus
 from core.clock import Clock
 from core.db import Base, Database
 from core.errors import N_, Conflict, Invalid, NotFound
-from core.ids import new_id
+from core.ids import new_id, new_key
 from core.permissions import Role
 from schedules.models import (
     Booking,
@@ -36,13 +35,6 @@ from schedules.records import (
     TopicView,
     UserView,
 )
-
-KEY_BYTES = 18  # of a calendar's secret: 144 bits
-
-
-def new_key() -> str:
-    """Return a fresh secret for a calendar's address."""
-    return secrets.token_urlsafe(KEY_BYTES)
 
 
 class Directory:

@@ -18,6 +18,12 @@ def place_key(name: str) -> tuple[str, str]:
     return "".join(_PLACE.get(c, c) for c in plain), folded
 
 
+def search_key(words: str) -> str:
+    """Return words as they are searched for: without marks, in lower case, single spaces: `le thi hoa`."""
+    marks = unicodedata.normalize("NFD", words.casefold().replace("đ", "d"))
+    return " ".join("".join(c for c in marks if not unicodedata.combining(c)).split())
+
+
 def person_key(name: str) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return the key that sorts people by their given name, which comes last, then by the whole name."""
     given = name.rsplit(maxsplit=1)[-1] if name.strip() else ""

@@ -13,9 +13,9 @@ from core.bus import EventBus
 from core.clock import Clock
 from core.db import Database
 from core.errors import N_, Invalid, NotFound
-from core.ids import new_id
+from core.ids import new_id, new_key
 from schedules.conflicts import BookingClash, Clash, Hold, find_clashes, name_clash
-from schedules.directory_service import Directory, found, new_key
+from schedules.directory_service import Directory, found
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
 from schedules.lifecycle import OVERRUN, check_draft, check_editable, check_step
 from schedules.models import Booking, BridgePoint, Course, Equipment, Lecture, LecturePoint, Organisation, Topic, User
@@ -322,7 +322,8 @@ def _held(s: Session, wishes: list[Hold]) -> list[Hold]:
         Booking.ends_at > wishes[0].starts_at,
     )
     return [
-        Hold(cast(ResourceKind, b.kind), b.resource_id, b.starts_at, b.ends_at, b.lecture_id) for b in s.scalars(query)
+        Hold(cast(ResourceKind, b.kind), b.resource_id, b.starts_at, b.ends_at, b.lecture_id or "")
+        for b in s.scalars(query)
     ]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from app import schema
 from app.tables import metadata
@@ -50,6 +50,40 @@ def test_migrations_can_be_taken_back(empty: Database) -> None:
     assert not schema.is_current(empty)
     schema.upgrade(empty)
     assert schema.is_current(empty)
+
+
+OLD_ROWS = (
+    "INSERT INTO organisations (id, name) VALUES ('org_1', 'Tỉnh Quảng Trị')",
+    "INSERT INTO organisations (id, name, parent_id) VALUES ('org_2', 'Xã Hướng Hóa', 'org_1')",
+    "INSERT INTO users (id, login, password_hash, name, org_id, roles, locale, calendar_key) "
+    "VALUES ('usr_1', 'thu', 'x', 'Lê Thị Thư', 'org_2', '[\"lecturer\"]', 'vi', 'k')",
+    "INSERT INTO courses (id, title, audience, org_id) VALUES ('crs_1', 'Bồi dưỡng', '', 'org_1')",
+    "INSERT INTO topics (id, course_id, position, title) VALUES ('top_1', 'crs_1', 0, 'Chuyển đổi số')",
+    "INSERT INTO lectures (id, title, description, topic_id, lecturer_id, starts_at, ends_at, zone, status, uid, "
+    "sequence, calendar_key, created_by, changed_at) VALUES ('lec_1', 'Buổi 1', '', 'top_1', 'usr_1', "
+    "'2026-03-02 01:00:00', '2026-03-02 02:00:00', 'UTC', 'planned', 'u1', 0, 'k', 'usr_1', '2026-03-01 00:00:00')",
+    "INSERT INTO bookings (id, lecture_id, kind, resource_id, starts_at, ends_at) "
+    "VALUES ('bkg_1', 'lec_1', 'lecturer', 'usr_1', '2026-03-02 01:00:00', '2026-03-02 02:00:00')",
+)
+
+
+def test_what_was_there_before_the_timetable_is_kept_and_gets_what_new_rows_have(empty: Database) -> None:
+    schema.upgrade(empty, "0002")
+    with empty.transaction() as session:
+        for row in OLD_ROWS:
+            session.execute(text(row))
+    for _ in range(2):  # there, back, and there again
+        schema.upgrade(empty)
+        with empty.reading() as session:
+            assert session.execute(text("SELECT lecture_id, block_id FROM bookings")).all() == [("lec_1", None)]
+            assert session.scalar(text("SELECT search_key FROM users")) == "le thi thu"
+            keys = session.scalars(
+                text("SELECT calendar_key FROM organisations UNION SELECT calendar_key FROM courses")
+            )
+            assert len({key for key in keys if len(key) == 24}) == 3
+            past = session.execute(text("SELECT org_id, parent_id, until_at FROM organisation_past ORDER BY org_id"))
+            assert past.all() == [("org_1", None, None), ("org_2", "org_1", None)]
+        schema.downgrade(empty, "0002")
 
 
 def test_a_database_without_schema_is_not_current(empty: Database) -> None:

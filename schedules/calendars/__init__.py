@@ -1,0 +1,1 @@
+"""Calendars: feeds and invitations out, other bodies' calendars in as busy time."""

@@ -1,0 +1,1 @@
+"""Rosters: target groups, enrolments per bridge point, nomination sheets, rules of the class."""
