@@ -40,8 +40,9 @@ class UpLeg:
         self.nacked = self.received = 0
         self._on_packet, self._on_source = on_packet, on_source
         self.transport = Transport(
-            port, self._rtp, self._rtcp, lambda: on_state(self, None), lambda reason: on_state(self, reason)
-        )
+            port, self._rtp, self._rtcp, lambda: on_state(self, None), lambda reason: on_state(self, reason),
+            publishes=True,
+        )  # fmt: skip
         try:
             self.answer, tracks = sdp.answer_up(description, self.transport.credentials)
         except Exception:

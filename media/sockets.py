@@ -44,6 +44,7 @@ class Sockets:
                 log.info("no media on %s: %s", host, error.strerror)
                 failed = error
                 continue
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # only now: for lanes, not for another node
             self.udp.append(udp)
             port = udp.getsockname()[1]
             tcp = _socket(host, socket.SOCK_STREAM)

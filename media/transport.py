@@ -6,6 +6,7 @@ leg. Source: RFC 7983 (first byte), RFC 8445, media notes in docs/media.md.
 
 import asyncio
 import logging
+import socket
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from media.dtls import Dtls, Identity
 from media.fanout import FanOut, Target
 from media.ice import CONSENT_S, Address, IceLite, Throttle, is_dtls, is_rtcp, is_rtp, is_stun, local_ufrag
+from media.lanes import Lanes
 from media.sdp import Credentials
 from media.sockets import Sockets
 from media.tally import Tally
@@ -53,6 +55,7 @@ class Port:
         self.policed = 0  # datagrams of legs that sent more than `Transport.affords` lets them
         self._by_ufrag: dict[str, Transport] = {}
         self._by_key: dict[Key, Transport] = {}
+        self._lanes = Lanes(self._read, self._unread)
         self._throttle = Throttle()
         self._buffer = bytearray(MAX_DATAGRAM)
         self._view = memoryview(self._buffer)
@@ -63,15 +66,23 @@ class Port:
         `add_reader` and `recvfrom_into`, never asyncio's DatagramProtocol: 2 us against 22 us a datagram.
         """
         for sock in self.sockets.udp:
-            asyncio.get_running_loop().add_reader(sock, self._readable, sock)
+            self._read(sock, sock)
         await self.tcp.listen(self.sockets.tcp)
 
     def close(self) -> None:
         """Stop reading and free the port."""
+        self._lanes.close_all()
         for sock in self.sockets.udp:
-            asyncio.get_running_loop().remove_reader(sock)
+            self._unread(sock)
         self.tcp.close()
         self.sockets.close()
+
+    def _read(self, sock: socket.socket, shared: socket.socket) -> None:
+        """Read a socket; what comes by a lane counts as come by the port's own socket beside it."""
+        asyncio.get_running_loop().add_reader(sock, self._readable, sock, shared)
+
+    def _unread(self, sock: socket.socket) -> None:
+        asyncio.get_running_loop().remove_reader(sock)
 
     def add(self, transport: "Transport", ufrag: str) -> None:
         """Let checks for this leg's ufrag in."""
@@ -86,16 +97,16 @@ class Port:
         for ufrag in [u for u, t in self._by_ufrag.items() if t is transport]:
             del self._by_ufrag[ufrag]
         for key in transport.keys:
-            if self._by_key.get(key) is transport:
-                del self._by_key[key]
+            self.lost(key, transport)
 
     def lost(self, key: Key, transport: "Transport") -> None:
         """Forget one address of a leg."""
         if self._by_key.get(key) is transport:
             del self._by_key[key]
+            self._lanes.close(key)
 
-    def _readable(self, sock: Any) -> None:
-        fd = sock.fileno()
+    def _readable(self, sock: socket.socket, shared: socket.socket) -> None:
+        fd = shared.fileno()
         self.read_at = time.perf_counter()
         for _ in range(BURST):
             try:
@@ -110,7 +121,7 @@ class Port:
                 if transport is not None and data[0] >= 4:
                     self.known(data, transport)
                 else:
-                    self.datagram(data, sock, address[:2])
+                    self.datagram(data, shared, address[:2])
 
     def known(self, data: bytes, transport: "Transport") -> None:
         """Hand a datagram from an authenticated address to its leg; no exception leaves here."""
@@ -178,6 +189,8 @@ class Port:
             source.sendto(check.reply, peer)
         if check.valid and self._learn(key, transport, time.monotonic()):
             transport.checked(key, stream or source, ufrag, nominated=check.nominated)
+            if transport.publishes and stream is None and check.nominated:
+                self._lanes.open(source, peer)
 
     def _learn(self, key: Key, transport: "Transport", now: float) -> bool:
         """Let an address belong to a leg; an address that another living leg uses stays with that."""
@@ -191,7 +204,7 @@ class Port:
         if len(transport.keys) > ADDRESSES_PER_LEG:
             oldest = min(transport.keys, key=lambda k: transport.keys[k])
             del transport.keys[oldest]
-            self._by_key.pop(oldest, None)
+            self.lost(oldest, transport)
         return True
 
 
@@ -206,13 +219,16 @@ class Transport:
         on_up: Callable[[], None],
         on_down: Callable[[str], None],
         on_path: Callable[[], None] = lambda: None,
+        *,
+        publishes: bool = False,
     ) -> None:
         """Register at the port.
 
         on_rtp, on_rtcp: take decrypted packets; on_up: keys are there; on_down(reason): called once;
-        on_path: the target changed.
+        on_path: the target changed; publishes: media comes in, see `media.lanes`.
         """
         self.port = port
+        self.publishes = publishes
         self.ice = IceLite()
         self.target: Path | None = None
         self.outbound: Any = None

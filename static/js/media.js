@@ -13,11 +13,11 @@ import { CONFIGURATION, Leg, NotNegotiated } from "./leg.js";
 import { delay, LossWatch, LOOK_MS } from "./loss.js";
 import { onNetworkChange } from "./network.js";
 import { Relay } from "./relay.js";
-import { slotsByMid, ufragOf, withIceNames } from "./sdp.js";
+import { showsH264, slotsByMid, ufragOf, withIceNames } from "./sdp.js";
 
 /** @typedef {import("./protocol.js").Ack} Ack */
 /** @typedef {"mic" | "camera" | "screen"} Kind */
-/** @typedef {"connecting" | "connected" | "reconnecting" | "stopped"} MediaStatus */
+/** @typedef {"connecting" | "connected" | "blind" | "reconnecting" | "stopped"} MediaStatus blind: connected, but H.264 pictures cannot be shown */
 /** @typedef {Partial<Record<Kind, MediaStreamTrack | null>>} Tracks */
 
 /**
@@ -75,6 +75,7 @@ class Media {
     /** @type {MediaStatus} */
     this.status = "connecting";
     const changed = () => this.tell();
+    this.blind = false; // Firefox without OpenH264: the pictures of other browsers are H.264
     this.theirs = { up: "", down: "" }; // the node's descriptions of the present connections
     const silent = () => this.options.onSilence?.();
     this.down = new Leg((pc) => this.negotiateDown(pc), (pc) => this.restartDown(pc), changed, silent);
@@ -216,6 +217,7 @@ class Media {
     this.theirs.down = offer.sdp;
     await pc.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     await pc.setLocalDescription(await pc.createAnswer());
+    this.blind = !showsH264(pc.localDescription?.sdp ?? "");
     await this.ask("media.down_answer", { leg: offer.leg, sdp: pc.localDescription?.sdp ?? "" });
   }
 
@@ -255,7 +257,7 @@ class Media {
     /** @type {MediaStatus} */
     let status = "connecting";
     if (legs.every((leg) => leg.stopped)) status = "stopped";
-    else if (legs.every((leg) => leg.connected || leg.resting)) status = "connected";
+    else if (legs.every((leg) => leg.connected || leg.resting)) status = this.blind ? "blind" : "connected";
     else if (legs.some((leg) => leg.connections > 0 && !leg.connected && !leg.resting)) status = "reconnecting";
     if (status === this.status) return;
     this.status = status;

@@ -28,3 +28,11 @@ export function ufragOf(sdp) {
 export function withIceNames(sdp, { ufrag, pwd }) {
   return sdp.replace(/^a=ice-ufrag:\S+/gm, `a=ice-ufrag:${ufrag}`).replace(/^a=ice-pwd:\S+/gm, `a=ice-pwd:${pwd}`);
 }
+
+/**
+ * Whether a browser's answer takes H.264. Source: RFC 6184 section 8.1 (the name in a=rtpmap).
+ * @param {string} sdp
+ */
+export function showsH264(sdp) {
+  return /^a=rtpmap:\d+ H264\/90000\s*$/im.test(sdp);
+}

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import { canLayer, codecRank, isSeen, layersOf } from "../../static/js/layers.js";
-import { slotsByMid, ufragOf, withIceNames } from "../../static/js/sdp.js";
+import { showsH264, slotsByMid, ufragOf, withIceNames } from "../../static/js/sdp.js";
 import { initial } from "../../static/js/state.js";
 
 const h264 = (profile, mode) => ({
@@ -77,4 +77,10 @@ test("fresh ICE names stand in every m-line, and nothing else changes", () => {
   const fresh = withIceNames(sdp, { ufrag: "new2", pwd: "newnewnewnewnewnewnewnew" });
   assert.equal(fresh, sdp.replaceAll("old", "new").replaceAll("new1", "new2"));
   assert.equal(ufragOf(fresh), "new2");
+});
+
+test("a browser without H.264 is told from one that has it by its answer", () => {
+  const answer = (codec) => `v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 98\r\na=rtpmap:98 VP8/90000\r\n${codec}`;
+  assert.equal(showsH264(answer("a=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1\r\n")), true);
+  assert.equal(showsH264(answer("a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=98;x=H264/90000\r\n")), false);
 });

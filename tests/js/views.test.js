@@ -77,6 +77,7 @@ test("a lost server is named before lost pictures", () => {
   assert.equal(connection("offline", "reconnecting").kind, "bad");
   assert.equal(connection("online", "reconnecting").kind, "warn");
   assert.equal(connection("online", "connected").kind, "ok");
+  assert.deepEqual([connection("online", "blind").kind, connection("online", "blind").sign], ["warn", "camera-video-off"]);
 });
 
 test("nothing is reported while a device is still looked for, and one in use elsewhere is missing", () => {

@@ -12,6 +12,9 @@ from media.dtls import Dtls, Identity
 from media.takes import black_key_frame
 from tests.media.conftest import ROOM, NodeProcess
 
+JOIN_S = 20
+CHECK_S = 0.5  # Source: RFC 8445 section 14.3, the least retransmission time-out
+
 
 def _aggregate(nals: tuple[bytes, ...]) -> bytes:
     """One STAP-A of whole NAL units.  Source: RFC 6184 section 5.7.1."""
@@ -103,7 +106,12 @@ class LightPeer:
         self.send(self.check())
         await asyncio.sleep(0.02)
         self.dtls.start()
-        await asyncio.wait_for(self.up.wait(), 10)
+        async with asyncio.timeout(JOIN_S):
+            while not self.up.is_set():  # a check that was lost is sent again, as by a browser
+                await asyncio.wait([up := asyncio.ensure_future(self.up.wait())], timeout=CHECK_S)
+                up.cancel()
+                if not self.tcp and not self.up.is_set():
+                    self.send(self.check())
         return self
 
     def _lost(self, reason: str) -> None:

@@ -69,6 +69,11 @@ async function inbound(slot) {
   return found;
 }
 
+/** As static/js/sdp.js reads it from the answer. */
+function takesH264() {
+  return /^a=rtpmap:\d+ H264\/90000\s*$/im.test(down.localDescription.sdp);
+}
+
 async function layers(active) {
   const sender = up.getTransceivers()[1].sender, parameters = sender.getParameters();
   for (const encoding of parameters.encodings) encoding.active = active.includes(encoding.rid);

@@ -459,3 +459,24 @@ def test_a_leg_that_breaks_off_without_a_goodbye_is_freed_by_itself(lecture: Lec
     before, after = run(story)
     assert BAD_WATCHER in before and BAD_WATCHER not in after
     assert ROOM
+
+
+def test_a_publisher_has_a_queue_of_its_own_that_goes_with_it(lecture: Lecture) -> None:
+    async def story() -> tuple[int, int, int, int]:
+        await lecture.begin()
+        before = lecture.fds
+        bad = await LightPeer(lecture.node, BAD).publish()
+        with_one = lecture.fds
+        viewer = await LightPeer(lecture.node, "bp_viewer").watch(["stage"])
+        with_viewer = lecture.fds
+        bad.close()
+        viewer.close()
+        deadline = time.monotonic() + 10
+        while lecture.fds > before and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        after = lecture.fds
+        lecture.end()
+        return before, with_one, with_viewer, after
+
+    before, with_one, with_viewer, after = run(story)
+    assert (with_one, with_viewer, after) == (before + 1, before + 1, before)

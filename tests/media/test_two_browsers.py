@@ -45,6 +45,8 @@ def test_h264_of_chromium_and_vp8_of_firefox_meet_in_one_class(node: NodeProcess
     frames = fox_hall.stats("guest")["framesDecoded"]
     wait_for(lambda: fox_hall.stats("guest")["framesDecoded"] > frames + 30, "two more seconds in Firefox")
     assert fox_hall.colour("stage") == "nothing"
+    answers = [viewer.page.evaluate("() => takesH264()") for viewer in (hall, fox_hall)]
+    assert answers == [True, False], "by which the pages tell people to take another browser"
     assert fox_hall.stats("stage").get("framesDecoded", 0) == 0
     # ... nor does it make the lecturer send key frames that nobody can use.
     assert lecturer.sends("video")["keyFramesEncoded"] <= keys + 1

@@ -6,7 +6,7 @@ import { h, icon, setAttribute, setIcon, setText } from "./dom.js";
 
 /** @typedef {"ok" | "missing" | "denied" | "silent"} DeviceState */
 /** @typedef {"connecting" | "online" | "offline" | "replaced" | "refused"} LinkStatus */
-/** @typedef {"connecting" | "connected" | "reconnecting" | "stopped" | null} MediaStatus */
+/** @typedef {"connecting" | "connected" | "blind" | "reconnecting" | "stopped" | null} MediaStatus */
 
 /**
  * One pill that says how we are connected.
@@ -34,6 +34,9 @@ export function connection(link, media) {
   if (link === "offline") return { kind: "bad", sign: "wifi-off", words: t("Connection lost, coming back") };
   if (media === "reconnecting") return { kind: "warn", sign: "wifi", words: t("Picture and sound are coming back") };
   if (media === "connecting") return { kind: "idle", sign: "wifi", words: t("Connecting picture and sound") };
+  if (media === "blind") {
+    return { kind: "warn", sign: "camera-video-off", words: t("This browser cannot show the pictures: use Chrome or Edge") };
+  }
   return { kind: "ok", sign: "wifi", words: t("Connected") };
 }
 
