@@ -29,9 +29,10 @@ SEQ_AND_TIME = struct.Struct("!HL")
 RING = 512  # rewritten packets kept for retransmission: about 2 s of video at 250 packets/s
 OPUS_FRAME = 960  # ticks: 20 ms at 48 kHz
 OPUS_S = 0.02
-EARLY_S = 0.015  # a new source's packet that comes this much before its time is left out: the next is 5 ms late
+EARLY_S = OPUS_S  # a new source's packet that comes more before its time is left out; none is taken late
 HELD_S = 0.2  # no longer: the pace is wrong
-PACE = 250  # packets over which the line's pace follows arrivals: 5 s of sound
+PACE_LATER = 250  # packets over which the line's pace follows arrivals that become later: 5 s of sound
+PACE_EARLIER = 10  # and earlier: a viewer plays its buffer down within a second, and a hole would be heard after it
 CAPTURE_S = 0.25  # clocks of two cameras may differ from their arrivals by this much
 OWN_RING = 128  # of them taken along when a viewer gets a line of its own
 FRESH_S = 0.3  # a browser's encoder ignores requests for a key frame that come sooner after one
@@ -184,8 +185,8 @@ class Slot:
             return False
         if self.kind == "video":
             return bool(packet.key)
-        # A packet that would come too early is left out, and no more of the old are taken: otherwise
-        # each switch adds to the viewer's buffer, or, were it rounded, to what the viewer makes up.
+        # The first packet is taken as the next one of the line, up to one frame before its time: the viewer
+        # plays about 10 ms a switch faster, and makes up nothing. One that came later would be heard as a hole.
         early = self._due + OPUS_S - now if self._sent_at is not None else 0.0
         self._hold_old = EARLY_S < early < HELD_S
         return not self._hold_old
@@ -262,7 +263,7 @@ class Slot:
             if timestamp != self._timestamp and (timestamp - self._timestamp) & 0xFFFFFFFF < 0x80000000:
                 ahead = (timestamp - self._timestamp) & 0xFFFFFFFF
                 due = self._due + ahead / self.clock if self._sent_at is not None else now
-                self._due = due + (now - due) / PACE
+                self._due = due + (now - due) / (PACE_LATER if now > due else PACE_EARLIER)
                 self._timestamp, self._sent_at = timestamp, now
         if self.kind == "video":
             self.ring[seq] = out

@@ -19,7 +19,17 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from bench.switch.engine import ROOM, Events, Node, Watchers
-from bench.switch.figures import NEVER_MS, Switch, bad, concealed_ms, follow, light_ok, light_parts, result
+from bench.switch.figures import (
+    NEVER_MS,
+    Switch,
+    accelerated_ms,
+    bad,
+    concealed_ms,
+    follow,
+    light_ok,
+    light_parts,
+    result,
+)
 from bench.switch.pages import VIEWER, Publisher, Viewer, launch
 
 FPS = 25
@@ -104,6 +114,7 @@ def run(options: argparse.Namespace, folder: Path, stack: ExitStack) -> dict[str
         "still_freezes": before["picture"]["freezeCount"] - still["picture"]["freezeCount"],
         "still_concealed_ms": concealed_ms(still["sound"], before["sound"]),
         "key_frame_requests": after["picture"]["pliCount"] - before["picture"]["pliCount"],
+        "accelerated_ms": accelerated_ms(before["sound"], after["sound"]),
         "concealments": after["sound"]["concealmentEvents"] - before["sound"]["concealmentEvents"],
         "sound_lost": after["sound"]["packetsLost"] - before["sound"]["packetsLost"],
         "nacks": after["picture"]["nackCount"] - before["picture"]["nackCount"],

@@ -101,6 +101,12 @@ def concealed_ms(before: dict[str, Any], after: dict[str, Any]) -> float:
     return round((audible(after) - audible(before)) * 1000 / RATE_HZ, 1)
 
 
+def accelerated_ms(before: dict[str, Any], after: dict[str, Any]) -> float:
+    """Return how much sound the viewer left out, by playing faster, between two statistics of an audio slot."""
+    name = "removedSamplesForAcceleration"
+    return round((int(after.get(name, 0)) - int(before.get(name, 0))) * 1000 / RATE_HZ, 1)
+
+
 def light_ok(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]], changes: int) -> int:
     """Count the light viewers with unbroken lines and every switch.  changes: of the codec, commanded."""
 

@@ -1,6 +1,5 @@
 """Slots: whatever sources do, viewers see one stream without a gap."""
 
-import itertools
 import random
 import struct
 
@@ -89,27 +88,59 @@ def test_sound_switches_at_the_next_packet_in_whole_frames() -> None:
     slot.show(a.source, 0.0)
     one = feed(slot, a, a.packet(b"o", 960), 0.0)
     slot.show(b.source, 0.001)
-    assert feed(slot, b, b.packet(b"o", 960), 0.004) is None, "16 ms before its time: the next one"
-    assert feed(slot, a, a.packet(b"o", 960), 0.02) is None, "and no more of the old, or the switch starves"
-    two = feed(slot, b, b.packet(b"o", 960), 0.024)
-    three = feed(slot, b, b.packet(b"o", 960), 0.044)
+    two = feed(slot, b, b.packet(b"o", 960), 0.004)
+    assert feed(slot, a, a.packet(b"o", 960), 0.02) is None, "no more of the old"
+    three = feed(slot, b, b.packet(b"o", 960), 0.024)
     assert one and two and three
     assert [p.marker for p in (one, two, three)] == [128, 128, 0]
     assert (two.timestamp - one.timestamp) & 0xFFFFFFFF == 960 and (three.timestamp - two.timestamp) & 0xFFFFFFFF == 960
 
 
+def test_a_packet_before_one_that_is_still_due_is_left_out() -> None:
+    slot, a, b = Slot("audio-0", "audio", 500), Publisher("a", "opus"), Publisher("b", "opus")
+    slot.show(a.source, 0.0)
+    for n in range(3):  # the third comes 10 ms before its time
+        last = feed(slot, a, a.packet(b"o", 960), 0.02 * n - 0.01 * (n == 2))
+    slot.show(b.source, 0.031)
+    assert feed(slot, b, b.packet(b"o", 960), 0.032) is None, "27 ms before its time"
+    assert feed(slot, a, a.packet(b"o", 960), 0.05) is None, "no more of the old, or the switch starves"
+    next_one = feed(slot, b, b.packet(b"o", 960), 0.052)
+    assert last and next_one and (next_one.timestamp - last.timestamp) & 0xFFFFFFFF == 960
+
+
+class Listener:
+    """What a browser's buffer does: plays in real time, and faster while there is more than it wants."""
+
+    WANTED_S, FASTER = 0.04, 0.3  # NetEQ leaves out at most a pitch period, 15 ms, in 50 ms of sound
+
+    def __init__(self) -> None:
+        self.buffered_s = 0.025  # one packet, and 5 ms for the jitter it has seen
+        self.most_s = 0.0
+        self._at: float | None = None
+
+    def hear(self, now: float) -> None:
+        """Take a packet of 20 ms; the buffer must not have run dry before."""
+        passed = now - (self._at if self._at is not None else now)
+        self.buffered_s -= passed
+        assert self.buffered_s >= 0, "a hole"
+        self.buffered_s -= max(0.0, min(self.buffered_s - self.WANTED_S, self.FASTER * passed))
+        self.buffered_s += 0.02
+        self.most_s = max(self.most_s, self.buffered_s)
+        self._at = now
+
+
 @given(
     st.lists(st.integers(0, 19), min_size=2, max_size=4, unique=True),
-    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 40)), min_size=1, max_size=40),
+    st.lists(st.tuples(st.integers(0, 3), st.integers(5, 60)), min_size=1, max_size=40),
     st.randoms(use_true_random=False),
 )
 def test_sound_has_no_hole_however_often_it_is_switched(
     phases: list[int], switches: list[tuple[int, int]], chance: random.Random
 ) -> None:
     """Sources of 20 ms packets that come `phases` ms apart, up to 2 ms late; (who, after how many packets)."""
-    slot = Slot("audio-0", "audio", 500)
+    slot, listener = Slot("audio-0", "audio", 500), Listener()
     people = [Publisher(f"p{i}", "opus", seq=1000 * i, timestamp=7_000_000 * i) for i in range(len(phases))]
-    out: list[tuple[float, Incoming]] = []
+    before: Incoming | None = None
     now, at = 0.0, 0
     for who, packets in switches:
         slot.show(people[who % len(people)].source, now)
@@ -117,18 +148,15 @@ def test_sound_has_no_hole_however_often_it_is_switched(
             for phase, one in sorted(zip(phases, people, strict=True), key=lambda pair: pair[0]):
                 now = at * 0.02 + phase / 1000 + chance.random() * 0.002
                 sent = feed(slot, one, one.packet(b"o", 960), now)
-                if sent:
-                    out.append((now, sent))
+                if not sent:
+                    continue
+                listener.hear(now)
+                if before is not None:
+                    assert (sent.seq - before.seq) & 0xFFFF == 1
+                    assert (sent.timestamp - before.timestamp) & 0xFFFFFFFF == 960
+                before = sent
             at += 1
-    lead = []
-    for (_, before), (_, after) in itertools.pairwise(out):
-        assert (after.seq - before.seq) & 0xFFFF == 1
-        assert (after.timestamp - before.timestamp) & 0xFFFFFFFF == 960
-    for i, (came, _) in enumerate(out):
-        lead.append(came - out[0][0] - 0.02 * i)
-    if lead:
-        assert max(lead) < 0.025, "later than this a viewer's buffer of two packets runs dry"
-        assert min(lead) > -0.065, "nor does its delay grow without end"
+    assert listener.most_s < 0.12, "nor does its delay grow without end"
 
 
 def test_vp8_picture_numbers_go_on_over_a_switch() -> None:
