@@ -111,10 +111,13 @@ def test_a_packet_before_one_that_is_still_due_is_left_out() -> None:
 class Listener:
     """What a browser's buffer does: plays in real time, and faster while there is more than it wants."""
 
-    WANTED_S, FASTER = 0.04, 0.3  # NetEQ leaves out at most a pitch period, 15 ms, in 50 ms of sound
+    WANTED_S, FASTER = (
+        0.03,
+        0.3,
+    )  # one packet and a half; NetEQ leaves out at most a pitch period, 15 ms, in 50 ms of sound
 
     def __init__(self) -> None:
-        self.buffered_s = 0.025  # one packet, and 5 ms for the jitter it has seen
+        self.buffered_s = 0.03
         self.most_s = 0.0
         self._at: float | None = None
 
@@ -123,9 +126,9 @@ class Listener:
         passed = now - (self._at if self._at is not None else now)
         self.buffered_s -= passed
         assert self.buffered_s >= 0, "a hole"
-        self.buffered_s -= max(0.0, min(self.buffered_s - self.WANTED_S, self.FASTER * passed))
         self.buffered_s += 0.02
         self.most_s = max(self.most_s, self.buffered_s)
+        self.buffered_s -= max(0.0, min(self.buffered_s - self.WANTED_S, self.FASTER * passed))
         self._at = now
 
 
