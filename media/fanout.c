@@ -141,10 +141,11 @@ static int64_t roll_over(struct gcm *gcm, uint32_t ssrc, uint16_t seq) {
     return (int64_t)(round & 0xFFFFFFFF);
 }
 
-// Encrypt an RTP packet in place, with TAG bytes of room behind it; 0 when done, as srtp_protect.
-int gcm_protect(void *session, void *packet, int *length) {
-    struct gcm *gcm = session;
-    uint8_t *bytes = packet, iv[SALT] = {0};
+// Encrypt the RTP packet whose header is at `out` and whose payload is in `packet`, which may be the same, with TAG
+// bytes of room behind it; 0 when done.
+static int gcm_seal(struct gcm *gcm, const uint8_t *packet, uint8_t *out, int *length) {
+    const uint8_t *bytes = out;
+    uint8_t iv[SALT] = {0};
     int head = 12 + 4 * (bytes[0] & 15), size = *length, done = 0;
     uint32_t ssrc;
     uint16_t seq;
@@ -164,17 +165,27 @@ int gcm_protect(void *session, void *packet, int *length) {
     for (int i = 0; i < SALT; i++) iv[i] ^= gcm->salt[i];
     if (!EVP_EncryptInit_ex(gcm->cipher, NULL, NULL, NULL, iv) ||
         !EVP_EncryptUpdate(gcm->cipher, NULL, &done, bytes, head) ||
-        (size > head && !EVP_EncryptUpdate(gcm->cipher, bytes + head, &done, bytes + head, size - head)) ||
-        !EVP_EncryptFinal_ex(gcm->cipher, bytes + size, &done) ||
-        !EVP_CIPHER_CTX_ctrl(gcm->cipher, EVP_CTRL_GCM_GET_TAG, TAG, bytes + size))
+        (size > head && !EVP_EncryptUpdate(gcm->cipher, out + head, &done, packet + head, size - head)) ||
+        !EVP_EncryptFinal_ex(gcm->cipher, out + size, &done) ||
+        !EVP_CIPHER_CTX_ctrl(gcm->cipher, EVP_CTRL_GCM_GET_TAG, TAG, out + size))
         return 1;
     *length = size + TAG;
     return 0;
 }
 
+// The same in place, as srtp_protect.
+int gcm_protect(void *session, void *packet, int *length) { return gcm_seal(session, packet, packet, length); }
+
+// Bytes of a packet before its payload; `size` when there is none.
+static int head_of(const uint8_t *packet, int size) {
+    int head = 12 + 4 * (packet[0] & 15);
+    if (packet[0] & 0x10 && size >= head + 4) head += 4 + 4 * (packet[head + 2] << 8 | packet[head + 3]);
+    return head < size ? head : size;
+}
+
 // Send `packet` (12 to STRIDE - 16 bytes) to `n` viewers; adds to `counts`.
 void fanout_send(const uint8_t *packet, int size, const struct viewer *viewers, int n, struct counts *counts) {
-    int count = 0, fd = -1;
+    int count = 0, fd = -1, head = head_of(packet, size);
     for (int i = 0; i < n; i++) {
         const struct viewer *viewer = &viewers[i];
         if (count == BATCH || (count && viewer->fd != fd)) {
@@ -184,9 +195,11 @@ void fanout_send(const uint8_t *packet, int size, const struct viewer *viewers, 
         fd = viewer->fd;
         if (i + 1 < n) __builtin_prefetch(viewers[i + 1].session);
         int length = size;
-        memcpy(memory[count], packet, (size_t)size);
+        int ours = viewer->protect == gcm_protect;  // reads the payload where it is
+        memcpy(memory[count], packet, (size_t)(ours ? head : size));
         if (viewer->shifted) shift(memory[count], viewer);
-        if (viewer->protect(viewer->session, memory[count], &length)) {
+        if (ours ? gcm_seal(viewer->session, packet, memory[count], &length)
+                 : viewer->protect(viewer->session, memory[count], &length)) {
             counts->dropped++;
             continue;
         }
