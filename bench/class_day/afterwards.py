@@ -72,10 +72,15 @@ class Afterwards:
             lambda: of_source(self.viewer.samples(), LECTURER) or None, "the replay shows no picture", 20, page=page
         )
         report.figures["replay_ready_ms"] = round(now_ms() - day.ended_ms)
-        page.wait_for_timeout(2500)
+        # On a busy machine the class's own first seconds are slow: the lecturer's sender is still learning its line.
+        wait_for(
+            lambda: moves(of_source(self.viewer.samples(), LECTURER)) or None,
+            "the replay's picture stands still",
+            10,
+            page=page,
+        )
         day.shot(page, "replay")
         samples = of_source(self.viewer.samples(), LECTURER)
-        report.check(moves(samples), "the replay's picture stands still")
         made = [wall_ms(TimeCode(s[1], s[2], 0), int(s[0])) for s in samples]
         inside = all(day.live_ms - 3000 <= at <= day.ended_ms + 1000 for at in made)
         report.check(inside, "the replay shows time codes of another time than the class")

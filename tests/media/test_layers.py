@@ -16,10 +16,17 @@ COUNT_STALLS = """
     const layers = await outbound(), now = performance.now();
     const count = layers.reduce((sum, s) => sum + (s.rid === "f" ? s.framesSent || 0 : 0), 0);
     if (count !== sent) {
-      stalls += now - at > 250;
+      stalls += now - at > 140;  // a viewer's freeze is 183 ms at 30 frames a second, read here every 40 ms
       [sent, at] = [count, now];
     }
   }, 40);
+}
+"""
+# Starting, a sender on a busy machine may take its line for a poor one and leave the largest layer out for some 9 s.
+ALL_LAYERS = """
+async () => {
+  const layers = (await outbound()).filter((s) => s.rid);
+  return layers.length === 3 && layers.every((s) => s.targetBitrate && s.qualityLimitationReason !== "bandwidth");
 }
 """
 STAGE = {"stage": f"{LECTURER}/camera", "audio-0": f"{LECTURER}/mic", "tile-0": f"{LECTURER}/camera"}
@@ -34,9 +41,12 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     for viewer in (hall, phone):
         viewer.wait_height("stage", 720, 720)
     hall.wait_height("tile-0", 100, 200)
+    lecturer.page.wait_for_function(ALL_LAYERS, timeout=30_000)
+    for viewer in (hall, phone):
+        viewer.wait_height("stage", 720, 720)
     lecturer.page.evaluate(COUNT_STALLS)
     # Until its first picture is there a browser asks every 200 ms, however long that takes on a busy machine.
-    joined = {viewer: viewer.stats("stage").get("pliCount", 0) for viewer in (hall, phone)}
+    joined = {viewer: viewer.stats("stage") for viewer in (hall, phone)}
     for wanted, least, most in ((200, 100, 200), (400, 300, 400), (1080, 720, 720), (200, 100, 200), (1080, 720, 720)):
         node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": wanted}})
         phone.wait_height("stage", least, most)
@@ -52,8 +62,10 @@ def test_each_viewer_gets_the_size_it_asks_for_without_a_freeze(node: NodeProces
     stalls = lecturer.page.evaluate("stalls")  # of a busy machine's encoder: what it does not send nobody can see
     for viewer in (hall, phone):
         stats = viewer.stats("stage")
-        assert stats["freezeCount"] <= stalls + (viewer is phone), "only the pause that was asked for may count"
-        asked = stats.get("pliCount", 0) - joined[viewer]
+        frozen = stats["freezeCount"] - joined[viewer]["freezeCount"]
+        # A busy machine's decoder may stop once or twice by itself; a change that is seen stops it five times.
+        assert frozen <= stalls + (viewer is phone) + 2, "only the pause that was asked for may count"
+        asked = stats.get("pliCount", 0) - joined[viewer].get("pliCount", 0)
         assert asked <= 6 + 3 * stalls, stats  # not more than one for each of the six changes
 
 
