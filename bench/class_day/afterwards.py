@@ -183,7 +183,10 @@ class Afterwards:
         self.report.check(
             len(far) <= max(1, OUTLIERS * len(off)), f"{len(far)} of {len(off)} beeps are out of step: {far}"
         )
-        self.report.check(all(abs(ms) <= AT_A_CUT_MS for ms in far), f"sound is far out of step: {far}")
+        # At a cut a page or the machine may have stood still: one beep there, first or last of its part, tells nothing.
+        inner = [round(ms) for part in parts for ms in part[1:-1] if abs(ms) > AT_A_CUT_MS]
+        beyond = [ms for ms in far if abs(ms) > AT_A_CUT_MS]
+        self.report.check(not inner and len(beyond) <= 1, f"sound is far out of step: {beyond}")
 
     def register(self) -> None:
         """The register has points, minutes and people as separate figures, and the poll's result."""
