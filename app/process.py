@@ -2,11 +2,11 @@
 
 import logging
 import os
-import signal
-from types import FrameType
+from collections.abc import Callable
 from typing import Any
 
 from app import create_app
+from app.interrupt import end_on_signals, ignore_signals
 from app.logs import init_logs
 from app.node_pool import NodePool
 from app.offload import Offload, directly
@@ -16,18 +16,18 @@ from core.config import from_environment
 log = logging.getLogger(__name__)
 
 
-def serve(offload: Offload = directly) -> None:
+def serve(offload: Offload | None = None, later: Callable[[], object] | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then stop the nodes and everything else in order.
 
-    offload: the async mode's own way to run what would block all its green threads.
+    offload: the async mode's own way to run what would block all its green threads; later: its way to
+    interrupt this one from within a signal's handler.
     """
     config = from_environment()
     init_logs(os.environ.get("LOG_FORMAT", "console"))
     node = NodePool(config)
-    app = create_app(config, node=node, offload=offload)
+    app = create_app(config, node=node, offload=offload or directly)
     wiring: Wiring = app.extensions["wiring"]
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _interrupt)
+    end_on_signals(later)
     options: dict[str, Any] = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
     try:
         node.start()
@@ -37,11 +37,6 @@ def serve(offload: Offload = directly) -> None:
     except (KeyboardInterrupt, SystemExit):
         log.info("stopping")
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_IGN)  # once is enough: the recordings are being closed
+        ignore_signals()  # the recordings are being closed
         wiring.stop()
         node.stop()
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -7,7 +7,7 @@ from wtforms import Form, SelectMultipleField, StringField
 from wtforms.validators import InputRequired, Length
 
 from core.errors import N_, AppError, Invalid
-from schedules.conflicts import SENTENCES, BookingClash, words_of
+from schedules.conflicts import BookingClash, sentence_of, words_of
 from schedules.lifecycle import TITLE_MAX
 from schedules.records import LectureDraft, LectureView
 from schedules.zones import from_local, to_local
@@ -97,5 +97,5 @@ def sentences(error: AppError, translate: Callable[..., str]) -> list[str]:
     translate: gettext, called with a sentence and the values of its places.
     """
     if isinstance(error, BookingClash):
-        return [translate(SENTENCES[clash.kind], **words_of(clash)) for clash in error.clashes]
+        return [translate(sentence_of(clash), **words_of(clash)) for clash in error.clashes]
     return [translate(error.message, **error.params)]

@@ -9,6 +9,8 @@ from schedules.zones import zone_named
 LONGEST = timedelta(hours=24)
 OVERRUN = timedelta(minutes=30)  # a class that nobody ended is ended this long after its planned end
 TITLE_MAX = 200  # characters
+MARGIN_MAX = 240  # minutes of set-up or tear-down
+REASON_MAX = 200  # characters
 
 FOLLOWS: dict[Status, frozenset[Status]] = {
     "planned": frozenset({"open", "live", "ended", "cancelled"}),  # live: the tick that says open may be late
@@ -60,3 +62,17 @@ def check_draft(draft: LectureDraft) -> None:
         raise Invalid("lecture.main_point_joins", N_("The main point takes part anyway; choose the others."))
     if len(set(draft.point_ids)) != len(draft.point_ids):
         raise Invalid("lecture.point_twice", N_("A bridge point was chosen twice."))
+    if not (0 <= draft.setup_min <= MARGIN_MAX and 0 <= draft.teardown_min <= MARGIN_MAX):
+        raise Invalid(
+            "lecture.margin",
+            N_("Set-up and tear-down take between 0 and %(most)s minutes each."),
+            most=MARGIN_MAX,
+        )
+    points = {draft.main_point_id, *draft.point_ids}
+    if not points.issuperset(point_id for point_id, _ in draft.equipment):
+        raise Invalid("lecture.equipment_elsewhere", N_("Equipment was chosen for a point that does not join."))
+    if not points.issuperset(point_id for point_id, _ in draft.operators):
+        raise Invalid("lecture.operator_elsewhere", N_("An operator was chosen for a point that does not join."))
+    sets = [equipment_id for _, equipment_id in draft.equipment]
+    if len(set(sets)) != len(sets):
+        raise Invalid("lecture.equipment_twice", N_("The same equipment was chosen for two points."))

@@ -1,14 +1,16 @@
 """What schedules takes in and gives out: frozen, without a database behind it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from core.permissions import Role
 
 Status = Literal["planned", "open", "live", "ended", "cancelled"]
 Purpose = Literal["ingest", "playback"]
-ResourceKind = Literal["point", "equipment", "lecturer"]
+ResourceKind = Literal["point", "equipment", "lecturer", "operator"]
+SeriesKind = Literal["weekly", "dates", "agenda"]
+Scope = Literal["one", "following", "all"]  # of a series: this lecture, this and what comes after, every one
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,8 @@ class LectureDraft:
     starts_at, ends_at: aware; zone: IANA name, for calendars and screens;
     point_ids: joining points in their order, without the main one.
     equipment: (point, equipment) pairs where another set than the point's own is brought along.
+    operators: (point, person) pairs of who looks after a point this time.
+    setup_min, teardown_min: minutes before and after for which points, equipment and operators are held too.
     """
 
     title: str
@@ -142,6 +146,55 @@ class LectureDraft:
     zone: str
     description: str = ""
     equipment: tuple[tuple[str, str], ...] = ()
+    operators: tuple[tuple[str, str], ...] = ()
+    setup_min: int = 0
+    teardown_min: int = 0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of an agenda; what is None is as in the series' first lecture."""
+
+    starts_at: datetime
+    ends_at: datetime
+    title: str | None = None
+    topic_id: str | None = None
+    lecturer_id: str | None = None
+
+
+@dataclass(frozen=True)
+class SeriesDraft:
+    """Lectures that are planned together, all or none; `first` is the first of them and the model of the rest.
+
+    weekly: every `interval` weeks on `weekdays` (0 Monday … 6 Sunday; none: the first one's), until there
+    are `count`, or up to and including the day `until`. dates: on each of `dates`, at the first one's
+    time of day. agenda: the `parts`, the first of which may be `first` itself. Days in `without` are left out.
+    """
+
+    first: LectureDraft
+    kind: SeriesKind
+    interval: int = 1
+    weekdays: tuple[int, ...] = ()
+    count: int | None = None
+    until: date | None = None
+    dates: tuple[date, ...] = ()
+    without: tuple[date, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True)
+class BlockView:
+    """A resource that is taken out of the timetable by hand."""
+
+    id: str
+    kind: ResourceKind
+    resource_id: str
+    resource: str
+    starts_at: datetime
+    ends_at: datetime
+    reason: str
+    made_by: str
+    made_at: datetime
 
 
 @dataclass(frozen=True)
@@ -168,6 +221,15 @@ class LectureView:
     uid: str
     sequence: int
     changed_at: datetime
+    setup_min: int = 0
+    teardown_min: int = 0
+    equipment: tuple[tuple[str, str], ...] = ()  # (point, equipment) that is brought along
+    operators: tuple[tuple[str, str], ...] = ()  # (point, person)
+    released: tuple[str, ...] = ()  # points that were given free because nobody came
+    cancelled_because: str = ""
+    series_id: str | None = None
+    series_uid: str | None = None
+    recurrence_at: datetime | None = None
 
     @property
     def all_point_ids(self) -> tuple[str, ...]:

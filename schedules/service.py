@@ -1,39 +1,44 @@
 """The timetable: plan, change and cancel lectures, hold what they need. The only SQL on these tables."""
 
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import delete, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.bus import EventBus
 from core.clock import Clock
 from core.db import Database
-from core.errors import N_, Invalid, NotFound
+from core.errors import N_, Conflict, NotFound
 from core.ids import new_id, new_key
-from schedules.conflicts import BookingClash, Clash, Hold, find_clashes, name_clash
+from schedules.alternatives_service import Alternatives
+from schedules.booking_service import Bookings
+from schedules.conflicts import BookingClash, NamedClash
 from schedules.directory_service import Directory, found
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
-from schedules.lifecycle import OVERRUN, check_draft, check_editable, check_step
-from schedules.models import Booking, BridgePoint, Course, Equipment, Lecture, LecturePoint, Organisation, Topic, User
+from schedules.lifecycle import OVERRUN, check_step
+from schedules.models import BridgePoint, Course, Equipment, Lecture, LecturePoint, Organisation, Series, Topic, User
 from schedules.pairing_service import PairingService
-from schedules.records import DeviceView, LectureDraft, LectureView, ResourceKind, Status
+from schedules.planning_service import Change, Planner, in_series
+from schedules.records import DeviceView, LectureDraft, LectureView, Scope, SeriesDraft, Status
+from schedules.series import moved
 from schedules.stream_service import StreamService
+from schedules.zones import to_local
 
 __all__ = ["BookingClash", "DeviceView", "LectureDraft", "LectureView", "ScheduleService"]
 
 CalendarKind = Literal["lecture", "point", "lecturer"]
 CALENDAR_BACK = timedelta(days=90)  # a feed tells what was, so far back; clients keep what they have seen
-BOOKING_LOCK = 0x6469656D  # "diem": PostgreSQL's advisory lock for whoever books
 
 
 class ScheduleService(Directory):
     """The timetable, and the directory of everything it speaks of.
 
-    `pairing` has the halls' devices, `streams` the keys of encoders and players.
+    `pairing` has the halls' devices, `streams` the keys of encoders and players, `bookings` what is
+    held and blocked, `alternatives` what would be free instead.
     """
 
     def __init__(self, db: Database, bus: EventBus, clock: Clock) -> None:
@@ -41,6 +46,9 @@ class ScheduleService(Directory):
         super().__init__(db, bus, clock)
         self.pairing = PairingService(db, clock)
         self.streams = StreamService(db, bus, clock)
+        self.bookings = Bookings(db, clock)
+        self.alternatives = Alternatives(db, clock)
+        self._planner = Planner(db, clock, self.bookings)
 
     def device(self, token: str) -> DeviceView | None:
         """Return the paired device of a token, or None for a wrong or revoked one."""
@@ -54,131 +62,112 @@ class ScheduleService(Directory):
         by: the person's id.  Returns the lecture.  Raises Invalid or NotFound for a draft that makes no
         sense, BookingClash naming what is taken.
         """
-        check_draft(draft)
-        lecture_id = new_id("lec")
+        return self._told(self._planner.create([draft], by), by)[0]
 
-        def write(s: Session) -> None:
-            row = Lecture(
-                id=lecture_id,
-                status="planned",
-                uid=f"{lecture_id}@diem-cau",
-                sequence=0,
-                calendar_key=new_key(),
-                created_by=by,
-            )
-            self._fill(s, row, draft)
-            s.add(row)
-            s.flush()
-            self._book(s, lecture_id, draft)
+    def create_series(self, series: SeriesDraft, by: str) -> list[LectureView]:
+        """Plan all lectures of a series and hold all they need, or nothing at all.
 
-        self._write_or_name_the_clash(write, lecture_id, draft)
-        view = self.lecture(lecture_id)
-        self._bus.publish(LectureScheduled(view, by))
-        return view
+        Returns them, earliest first.  Raises what `create_lecture` raises, and Invalid for a series that has
+        no end, no lecture or too many.
+        """
+        return self._told(self._planner.create(self._planner.expand(series), by, series), by)
 
-    def update_lecture(self, lecture_id: str, draft: LectureDraft, by: str) -> LectureView:
+    def update_lecture(
+        self, lecture_id: str, draft: LectureDraft, by: str, sequence: int | None = None, scope: Scope = "one"
+    ) -> LectureView:
         """Change the plan of a lecture that has not begun; its calendar entry's SEQUENCE rises.
 
-        Raises what `create_lecture` raises, and Conflict when the lecture has begun; then nothing changes.
+        sequence: the one that the person has seen, so that nobody overwrites what somebody else has
+        changed meanwhile; None: whatever it is. scope: of a series, which lectures change alike: those
+        are moved by as much on the wall clock, and keep their own title where they had one.
+        Raises what `create_lecture` raises, and Conflict when a lecture has begun or was changed
+        meanwhile; then nothing changes.
         """
-        check_draft(draft)
-        before = self.lecture(lecture_id)
+        first = self.lecture(lecture_id)
+        before = {lecture.id: lecture for lecture in self._alike(first, scope)}
+        before[lecture_id] = first  # also one that has begun: then the planner says so
+        changes = [_change_of(other, first, draft) for other in before.values() if other.id != lecture_id]
+        self._planner.change([Change(lecture_id, draft, sequence), *changes])
+        for other in before.values():
+            self._bus.publish(LectureChanged(self.lecture(other.id), other, by))
+        return self.lecture(lecture_id)
 
-        def write(s: Session) -> None:
-            row = found(s, Lecture, lecture_id)
-            check_editable(cast(Status, row.status))
-            s.execute(delete(Booking).where(Booking.lecture_id == lecture_id))
-            s.execute(delete(LecturePoint).where(LecturePoint.lecture_id == lecture_id))
-            s.expire(row, ["places"])
-            self._fill(s, row, draft)
-            row.sequence += 1
-            s.flush()
-            self._book(s, lecture_id, draft)
+    def cancel_lecture(
+        self, lecture_id: str, by: str, because: str = "", sequence: int | None = None, scope: Scope = "one"
+    ) -> LectureView:
+        """Call a lecture off and free what it holds.
 
-        self._write_or_name_the_clash(write, lecture_id, draft)
+        because: the reason; sequence, scope: as in `update_lecture`.  Raises Conflict when it is live or over.
+        """
         view = self.lecture(lecture_id)
-        self._bus.publish(LectureChanged(view, before, by))
-        return view
+        others = [lecture.id for lecture in self._alike(view, scope) if lecture.id != lecture_id]
+        if sequence is not None and view.status != "cancelled" and sequence != view.sequence:
+            raise Conflict(
+                "lecture.changed_meanwhile",
+                N_("Somebody else has changed this lecture meanwhile. Look at it again before you change it."),
+            )
+        for cancelled in self._planner.cancel([lecture_id, *others], because):
+            self._bus.publish(LectureCancelled(self.lecture(cancelled), by))
+        return self.lecture(lecture_id)
 
-    def cancel_lecture(self, lecture_id: str, by: str) -> LectureView:
-        """Call a lecture off and free what it holds.  Raises Conflict when it is live or over."""
-        with self._db.transaction() as s:
-            row = found(s, Lecture, lecture_id)
-            changed = check_step(cast(Status, row.status), "cancelled")
-            if changed:
-                row.status, row.sequence, row.changed_at = "cancelled", row.sequence + 1, self._clock.now()
-                s.execute(delete(Booking).where(Booking.lecture_id == lecture_id))
-        view = self.lecture(lecture_id)
-        if changed:
-            self._bus.publish(LectureCancelled(view, by))
-        return view
+    def check(self, draft: LectureDraft, lecture_id: str | None = None) -> list[NamedClash]:
+        """Return what stands in the way of a draft, and store nothing.
+
+        lecture_id: of the lecture that would be moved; it is never in its own way.  Raises Invalid, NotFound.
+        """
+        return self._planner.clashes({lecture_id or new_id("lec"): draft})
+
+    def check_series(self, series: SeriesDraft) -> tuple[list[LectureDraft], list[NamedClash]]:
+        """Return (drafts, what stands in their way) of a series, and store nothing.  Raises Invalid, NotFound."""
+        drafts = self._planner.expand(series)
+        return drafts, self._planner.clashes({new_id("lec"): draft for draft in drafts})
 
     def mark(self, lecture_id: str, status: Status) -> None:
         """Follow the room: open, live, ended; saying it twice does no harm.
 
         A lecture that ends frees what it holds at once.  Raises Conflict for a step that does not exist.
         """
-        now = self._clock.now()
         with self._db.transaction() as s:
             row = found(s, Lecture, lecture_id)
             if not check_step(cast(Status, row.status), status):
                 return
             row.status = status
             if status == "ended":
-                for hold in s.scalars(select(Booking).where(Booking.lecture_id == lecture_id)):
-                    hold.ends_at = max(hold.starts_at, min(hold.ends_at, now))
+                self.bookings.shorten(s, lecture_id, self._clock.now())
 
-    def _fill(self, s: Session, row: Lecture, draft: LectureDraft) -> None:
-        found(s, Topic, draft.topic_id)
-        if "lecturer" not in found(s, User, draft.lecturer_id).roles:
-            raise Invalid("lecture.not_a_lecturer", N_("The person chosen is not a lecturer."))
-        points = (draft.main_point_id, *draft.point_ids)
-        for point_id in points:
-            found(s, BridgePoint, point_id)
-        row.title, row.description = draft.title.strip(), draft.description
-        row.topic_id, row.lecturer_id, row.zone = draft.topic_id, draft.lecturer_id, draft.zone
-        row.starts_at, row.ends_at, row.changed_at = draft.starts_at, draft.ends_at, self._clock.now()
-        row.places = [
-            LecturePoint(lecture_id=row.id, point_id=point_id, position=n) for n, point_id in enumerate(points)
-        ]
+    def release_point(self, lecture_id: str, point_id: str) -> bool:
+        """Give a joining point free, with its equipment and operator, because nobody came.
 
-    # ---- holding resources ----
+        The lecture goes on without it. Returns False when it was free already, or is the main point.
+        """
+        now = self._clock.now()
+        with self._db.transaction() as s:
+            row = found(s, Lecture, lecture_id)
+            place = next((p for p in row.places if p.point_id == point_id and p.position > 0), None)
+            if place is None or place.released_at is not None or row.status != "live":
+                return False
+            place.released_at = now
+            staying = {p.operator_id for p in row.places if p.released_at is None}
+            resources = {point_id, place.equipment_id, place.operator_id if place.operator_id not in staying else None}
+            if place.equipment_id is None:
+                brought = {p.equipment_id for p in row.places}
+                standing = s.scalars(select(Equipment.id).where(Equipment.point_id == point_id))
+                resources |= set(standing) - brought
+            self.bookings.shorten(s, lecture_id, now, [resource for resource in resources if resource])
+        return True
 
-    def _write_or_name_the_clash(self, write: Callable[[Session], None], lecture_id: str, draft: LectureDraft) -> None:
-        """Do all of it in one transaction while nobody else books."""
-        try:
-            with self._db.transaction() as s:
-                if not self._db.is_sqlite:  # there the transaction has already made us the only writer
-                    s.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
-                write(s)
-        except IntegrityError:
-            # A writer that did not take the lock was faster; the exclusion constraint saw it.
-            with self._db.reading() as s:
-                self._refuse_clashes(s, _wishes(s, lecture_id, draft), draft.zone)
-            raise
+    def _told(self, ids: Sequence[str], by: str) -> list[LectureView]:
+        views = [self.lecture(lecture_id) for lecture_id in ids]
+        for view in views:
+            self._bus.publish(LectureScheduled(view, by))
+        return views
 
-    def _book(self, s: Session, lecture_id: str, draft: LectureDraft) -> None:
-        wishes = _wishes(s, lecture_id, draft)
-        self._refuse_clashes(s, wishes, draft.zone)
-        for wish in wishes:
-            s.add(
-                Booking(
-                    id=new_id("bkg"),
-                    lecture_id=lecture_id,
-                    kind=wish.kind,
-                    resource_id=wish.resource_id,
-                    starts_at=wish.starts_at,
-                    ends_at=wish.ends_at,
-                )
-            )
-
-    def _refuse_clashes(self, s: Session, wishes: list[Hold], zone: str) -> None:
-        clashes = find_clashes(wishes, _held(s, wishes))
-        if clashes:
-            names = _names_of(s, clashes)
-            raise BookingClash(
-                [name_clash(c, names[c.held.resource_id], names[c.held.lecture_id], zone) for c in clashes]
-            )
+    def _alike(self, lecture: LectureView, scope: Scope) -> list[LectureView]:
+        """Return the planned lectures of its series that follow a lecture, or all of them; none for one alone."""
+        if scope == "one" or lecture.series_id is None:
+            return []
+        with self._db.reading() as s:
+            return _views(s, in_series(s, lecture.series_id, lecture.starts_at if scope == "following" else None))
 
     # ---- asking ----
 
@@ -295,51 +284,28 @@ _CALENDARS: dict[CalendarKind, type[Any]] = {
 }
 
 
-def _wishes(s: Session, lecture_id: str, draft: LectureDraft) -> list[Hold]:
-    """Return every resource that a draft needs: its points, the equipment there, the lecturer."""
-    points = (draft.main_point_id, *draft.point_ids)
-    brought = dict(draft.equipment)
-    for point_id, equipment_id in brought.items():
-        if point_id not in points:
-            raise Invalid("lecture.equipment_elsewhere", N_("Equipment was chosen for a point that does not join."))
-        found(s, Equipment, equipment_id)
-    standing = s.execute(
-        select(Equipment.id).where(Equipment.point_id.in_([p for p in points if p not in brought]))
-    ).scalars()
-    resources: list[tuple[ResourceKind, str]] = [("point", point_id) for point_id in points]
-    resources += [("equipment", equipment_id) for equipment_id in (*brought.values(), *standing)]
-    resources.append(("lecturer", draft.lecturer_id))
-    return [
-        Hold(kind, resource_id, draft.starts_at, draft.ends_at, lecture_id) for kind, resource_id in sorted(resources)
-    ]
-
-
-def _held(s: Session, wishes: list[Hold]) -> list[Hold]:
-    """Return what could stand in the way; the pure core decides what does."""
-    query = select(Booking).where(
-        Booking.resource_id.in_([w.resource_id for w in wishes]),
-        Booking.starts_at < wishes[0].ends_at,
-        Booking.ends_at > wishes[0].starts_at,
+def _change_of(other: LectureView, first: LectureView, draft: LectureDraft) -> Change:
+    """Return the same change for another lecture of a series: as much later, as long, everything else as wished."""
+    by = _wall(draft.starts_at, draft.zone) - _wall(first.starts_at, draft.zone)
+    theirs = replace(
+        draft,
+        starts_at=other.starts_at,
+        title=draft.title if other.title == first.title else other.title,
+        topic_id=draft.topic_id if other.topic_id == first.topic_id else other.topic_id,
+        lecturer_id=draft.lecturer_id if other.lecturer_id == first.lecturer_id else other.lecturer_id,
     )
-    return [
-        Hold(cast(ResourceKind, b.kind), b.resource_id, b.starts_at, b.ends_at, b.lecture_id or "")
-        for b in s.scalars(query)
-    ]
+    length = other.ends_at - other.starts_at
+    if length == first.ends_at - first.starts_at:
+        length = draft.ends_at - draft.starts_at
+    return Change(other.id, moved(theirs, by, length, draft.zone), other.sequence)
 
 
-def _names_of(s: Session, clashes: list[Clash]) -> dict[str, str]:
-    """Return the names of the resources and lectures in clashes."""
-    resources = {c.held.resource_id for c in clashes}
-    names: dict[str, str] = {}
-    for table in (User, BridgePoint, Equipment):
-        names.update((i, name) for i, name in s.execute(select(table.id, table.name).where(table.id.in_(resources))))
-    lectures = {c.held.lecture_id for c in clashes}
-    names.update((i, name) for i, name in s.execute(select(Lecture.id, Lecture.title).where(Lecture.id.in_(lectures))))
-    return names
+def _wall(at: datetime, zone: str) -> datetime:
+    return to_local(at, zone).replace(tzinfo=None)
 
 
 def _views(s: Session, rows: Iterable[Lecture]) -> list[LectureView]:
-    """Return lectures with all their names, in four queries however many they are."""
+    """Return lectures with all their names, in a few queries however many they are."""
     lectures = list(rows)
     topics = {row.id: row for row in s.scalars(select(Topic).where(Topic.id.in_({x.topic_id for x in lectures})))}
     lecturers = {lecture.lecturer_id for lecture in lectures}
@@ -350,6 +316,9 @@ def _views(s: Session, rows: Iterable[Lecture]) -> list[LectureView]:
     )
     courses = {topic.course_id for topic in topics.values()}
     names.update((i, name) for i, name in s.execute(select(Course.id, Course.title).where(Course.id.in_(courses))))
+    series = {lecture.series_id for lecture in lectures if lecture.series_id}
+    if series:
+        names.update((i, uid) for i, uid in s.execute(select(Series.id, Series.uid).where(Series.id.in_(series))))
     return [_view(lecture, topics[lecture.topic_id], names) for lecture in lectures]
 
 
@@ -376,4 +345,13 @@ def _view(row: Lecture, topic: Topic, names: dict[str, str]) -> LectureView:
         uid=row.uid,
         sequence=row.sequence,
         changed_at=row.changed_at,
+        setup_min=row.setup_min,
+        teardown_min=row.teardown_min,
+        equipment=tuple((place.point_id, place.equipment_id) for place in row.places if place.equipment_id),
+        operators=tuple((place.point_id, place.operator_id) for place in row.places if place.operator_id),
+        released=tuple(place.point_id for place in row.places if place.released_at),
+        cancelled_because=row.cancelled_because,
+        series_id=row.series_id,
+        series_uid=names[row.series_id] if row.series_id else None,
+        recurrence_at=row.recurrence_at,
     )

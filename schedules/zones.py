@@ -37,6 +37,11 @@ def from_local(at: datetime, zone: str) -> datetime:
     return moment
 
 
+def from_wall(at: datetime, zone: str) -> datetime:
+    """Return the UTC moment of a time on a wall clock; one that clocks skip is as much later as they skip."""
+    return at.replace(tzinfo=zone_named(zone), fold=0).astimezone(UTC)
+
+
 def to_local(at: datetime, zone: str) -> datetime:
     """Return an aware moment on the wall clock of a zone, still aware."""
     return at.astimezone(zone_named(zone))

@@ -5,42 +5,35 @@ TEST_NODE names the real one.
 Rooms are opened over HTTP, because who may open one is not what these tests are about.
 """
 
+import wsgi  # first of all: it patches the async mode in
+
+# isort: split
+import logging
 import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
 
-MODE = os.environ["SOCKETIO_ASYNC_MODE"]
-if MODE == "eventlet":
-    import eventlet
+from flask import Flask, jsonify, request
+from flask_socketio import SocketIO
+from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-    eventlet.monkey_patch()
-elif MODE == "gevent":
-    import gevent.monkey
-
-    gevent.monkey.patch_all()
-
-import logging  # noqa: E402  nothing else may be imported before the patching
-import sys  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from flask import Flask, jsonify, request  # noqa: E402
-from flask_socketio import SocketIO  # noqa: E402
-from itsdangerous import BadSignature, URLSafeTimedSerializer  # noqa: E402
-
-from app.node_pool import NodePool  # noqa: E402
-from core.bus import EventBus  # noqa: E402
-from core.clock import SystemClock  # noqa: E402
-from core.config import Config, from_environment  # noqa: E402
-from core.db import Base, Database  # noqa: E402
-from core.errors import N_, NotAllowed  # noqa: E402
-from rooms.events import RoomChanged  # noqa: E402
-from rooms.service import RoomService  # noqa: E402
-from signaling.broadcast import Broadcast  # noqa: E402
-from signaling.connections import Member, TokenClaims  # noqa: E402
-from signaling.edge import register, socket_options  # noqa: E402
-from signaling.handlers import Parts  # noqa: E402
-from signaling.media_bridge import Background, MediaBridge  # noqa: E402
-from signaling.signals import Signals  # noqa: E402
-from signaling.turn import Turn  # noqa: E402
+from app.interrupt import end_on_signals, ignore_signals
+from app.node_pool import NodePool
+from core.bus import EventBus
+from core.clock import SystemClock
+from core.config import Config, from_environment
+from core.db import Base, Database
+from core.errors import N_, NotAllowed
+from rooms.events import RoomChanged
+from rooms.service import RoomService
+from signaling.broadcast import Broadcast
+from signaling.connections import Member, TokenClaims
+from signaling.edge import register, socket_options
+from signaling.handlers import Parts
+from signaling.media_bridge import Background, MediaBridge
+from signaling.signals import Signals
+from signaling.turn import Turn
 
 
 def words(ids: Iterable[str]) -> dict[str, object]:
@@ -122,11 +115,13 @@ def main(config: Config) -> None:
     socketio.start_background_task(sweep)
     socketio.start_background_task(signals.run, socketio.sleep)
     options = {"allow_unsafe_werkzeug": True} if config.async_mode == "threading" else {}
+    end_on_signals(wsgi.later)
     try:
         socketio.run(app, host=os.environ.get("TEST_HOST", "127.0.0.1"), port=config.port, **options)
     except KeyboardInterrupt:
         logging.info("stopping")
     finally:
+        ignore_signals()
         bridge.stop()
         node.stop()
 

@@ -55,7 +55,7 @@ def test_every_taken_resource_is_named_points_first() -> None:
         hold(30, 60, "usr_l", "lec_2", "lecturer"),
         hold(30, 60, "bp_a", "lec_1"),
     ]
-    found = [(c.wish.resource_id, c.held.lecture_id) for c in find_clashes(wishes, held)]
+    found = [(c.wish.resource_id, c.held.holder_id) for c in find_clashes(wishes, held)]
     assert found == [("bp_a", "lec_1"), ("usr_l", "lec_2"), ("eq_x", "lec_3")]
 
 
@@ -84,7 +84,10 @@ def test_the_sentence_says_what_clashes_with_what_and_when_in_local_time() -> No
 def test_a_clash_over_midnight_names_both_days() -> None:
     (clash,) = find_clashes([hold(0, 900)], [hold(480, 600, lecture="lec_old")])
     named = name_clash(clash, "A", "B", "Asia/Ho_Chi_Minh")
-    assert named == NamedClash("point", "A", "B", "23:00 02/03/2026 – 01:00 03/03/2026")
+    assert named == NamedClash(
+        "point", "A", "lecture", "B", "23:00 02/03/2026 – 01:00 03/03/2026", "bp_a", "lec_old",
+        "15:00 02/03/2026 – 06:00 03/03/2026",
+    )  # fmt: skip
 
 
 minutes = st.integers(-300, 300)
@@ -106,12 +109,12 @@ def test_it_finds_what_a_minute_by_minute_look_finds(wishes: list[Hold], held: l
         return set(range(of(h.starts_at), of(h.ends_at)))
 
     expected = {
-        (w.resource_id, w.lecture_id, h.lecture_id)
+        (w.resource_id, w.holder_id, h.holder_id)
         for w in wishes
         for h in held
-        if w.resource_id == h.resource_id and w.lecture_id != h.lecture_id and taken(w) & taken(h)
+        if w.resource_id == h.resource_id and w.holder_id != h.holder_id and taken(w) & taken(h)
     }
-    found = {(c.wish.resource_id, c.wish.lecture_id, c.held.lecture_id) for c in find_clashes(wishes, held)}
+    found = {(c.wish.resource_id, c.wish.holder_id, c.held.holder_id) for c in find_clashes(wishes, held)}
     assert found == expected
 
 
