@@ -168,6 +168,8 @@ class LectureView:
     uid: str
     sequence: int
     changed_at: datetime
+    series_uid: str | None = None  # of the weekly series it belongs to, in calendars
+    recurrence_at: datetime | None = None  # its first start in that series
 
     @property
     def all_point_ids(self) -> tuple[str, ...]:
