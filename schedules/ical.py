@@ -123,14 +123,19 @@ def invitation(
     url = f"{public_url}/lectures/{lecture.id}"
     event = _event(lecture, public_url, labels.join)
     links = ((labels.join, url), (labels.kiosk, f"{public_url}/kiosk"), (labels.replay, f"{url}/replay"))
-    event["description"] = vText(clean(_description(lecture, *(f"{label}: {link}" for label, link in links))))
-    event["dtstamp"].dt = at.astimezone(UTC).replace(microsecond=0)
+    _put(event, "description", clean(_description(lecture, *(f"{label}: {link}" for label, link in links))))
+    _put(event, "dtstamp", at.astimezone(UTC).replace(microsecond=0))
     if method == "CANCEL" and lecture.status != "cancelled":
         del event["status"]  # RFC 5546 3.2.5: it would call the whole event off
     event.add("organizer", vCalAddress.new(organiser.address, cn=_name(organiser)))
     for person in attendees:
-        asked = {"partstat": "NEEDS-ACTION", "rsvp": True} if method == "REQUEST" else {}
-        event.add("attendee", vCalAddress.new(person.address, cn=_name(person), role=person.role, **asked))
+        if method == "REQUEST":
+            asked = vCalAddress.new(
+                person.address, cn=_name(person), role=person.role, partstat="NEEDS-ACTION", rsvp=True
+            )
+        else:
+            asked = vCalAddress.new(person.address, cn=_name(person), role=person.role)
+        event.add("attendee", asked)
     calendar.add_component(event)
     return bytes(calendar.to_ical())
 
@@ -172,7 +177,8 @@ def weekly_rule(starts: Sequence[datetime], zone: str) -> WeeklyRule | None:
         rrule["BYDAY"] = [DAYS[day] for day in weekdays]
     weeks = range(0, (last - monday) // WEEK + 1, interval)
     said = [monday + week * WEEK + timedelta(days=day) for week in weeks for day in weekdays]
-    missing = [at for at in takewhile(lambda at: at <= last, said) if at >= first and at not in set(local)]
+    held = set(local)
+    missing = [at for at in takewhile(lambda at: at <= last, said) if at >= first and at not in held]
     return WeeklyRule(zone, first.replace(tzinfo=place), rrule, tuple(at.replace(tzinfo=place) for at in missing))
 
 
@@ -255,22 +261,28 @@ def _whole_series(uid: str, rule: WeeklyRule, members: list[LectureView], public
     """Return the event with the rule; what it says besides is the first lecture's and each instance overrides it."""
     first = members[0]
     event = _event(first, public_url, label)
-    event["uid"] = vText(uid)
-    event["sequence"] = max(lecture.sequence for lecture in members)
+    _put(event, "uid", uid)
+    _put(event, "sequence", max(lecture.sequence for lecture in members))
     newest = max(lecture.changed_at for lecture in members).astimezone(UTC).replace(microsecond=0)
-    event["dtstamp"].dt = event["last-modified"].dt = newest
-    del event["status"], event["dtstart"], event["dtend"]
-    event.add("status", "CONFIRMED")  # each instance says itself when it is cancelled
-    event.add("dtstart", rule.first)
-    event.add("dtend", rule.first + (first.ends_at - first.starts_at))
+    _put(event, "dtstamp", newest)
+    _put(event, "last-modified", newest)
+    _put(event, "status", "CONFIRMED")  # each instance says itself when it is cancelled
+    _put(event, "dtstart", rule.first)
+    _put(event, "dtend", rule.first + (first.ends_at - first.starts_at))
     event.add("rrule", rule.rrule)
     for missing in rule.exceptions:
         event.add("exdate", missing)  # a line each, as with RDATE in zone rules
     return event
 
 
+def _put(event: Event, name: str, value: object) -> None:
+    """Say a property anew; `add` alone would say it twice."""
+    event.pop(name, None)
+    event.add(name, value)
+
+
 def _make_instance(event: Event, uid: str, rule: WeeklyRule, recurrence_at: datetime) -> None:
     own = str(event["uid"])
-    event["uid"] = vText(uid)
+    _put(event, "uid", uid)
     event.add("recurrence-id", recurrence_at.astimezone(ZoneInfo(rule.zone)))
     event.add("related-to", own, {"RELTYPE": "SIBLING"})
