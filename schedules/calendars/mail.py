@@ -25,6 +25,7 @@ from core.errors import N_, Invalid
 from schedules.ical import Attendee, Method, one_line
 
 TIMEOUT_S = 20.0  # for each answer of the server
+CLOSING = 421  # “service not available, closing transmission channel”, RFC 5321 section 4.2.2
 ADDRESS_MAX = 254  # characters, RFC 5321 section 4.5.3.1.3 without the angle brackets
 # The plain form of RFC 5321 section 4.1.2: no quoted local parts, no address literals, ASCII alone.
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*")
@@ -112,10 +113,16 @@ def compose(
     )
     message.add_attachment(calendar, maintype="application", subtype="ics", filename="invite.ics")
     written = bytes(message)
-    headers = [name.lower() for name in BytesHeaderParser(policy=policy.compat32).parsebytes(written).keys()]
+    headers = [name.lower() for name in BytesHeaderParser(policy=policy.compat32).parsebytes(written)]
     if set(headers) - HEADERS or len(headers) != len(set(headers)):
         raise Invalid("mail.bad_header", N_("The letter cannot be written: a name or title in it is not allowed."))
     return written
+
+
+def recipient(message: bytes) -> Attendee:
+    """Return whom a letter written by `compose` is to."""
+    (to,) = BytesHeaderParser(policy=policy.default).parsebytes(message)["To"].addresses
+    return Attendee(to.display_name, to.addr_spec)
 
 
 def _address(person: Attendee) -> Address:
@@ -204,7 +211,8 @@ def _named_failures(is_server: bool) -> Iterator[None]:
         ((code, _words),) = error.recipients.values()
         raise DeliveryFailed(f"smtp.{code}", is_server=False) from error
     except smtplib.SMTPResponseException as error:
-        raise DeliveryFailed(f"smtp.{error.smtp_code}", is_server=is_server) from error
+        is_closing = error.smtp_code == CLOSING
+        raise DeliveryFailed(f"smtp.{error.smtp_code}", is_server=is_server or is_closing) from error
     except smtplib.SMTPNotSupportedError as error:
         raise DeliveryFailed("smtp.unsupported", is_server=is_server) from error
     except (smtplib.SMTPException, OSError) as error:
