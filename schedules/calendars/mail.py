@@ -4,6 +4,7 @@
 iTIP object in `text/calendar` with its method), RFC 3834 (Auto-Submitted), RFC 3207 (STARTTLS).
 """
 
+import base64
 import os
 import re
 import smtplib
@@ -25,6 +26,7 @@ from core.errors import N_, Invalid
 from schedules.ical import Attendee, Method, one_line
 
 TIMEOUT_S = 20.0  # for each answer of the server
+AUTHENTICATED = 235  # RFC 4954 section 6
 CLOSING = 421  # “service not available, closing transmission channel”, RFC 5321 section 4.2.2
 ADDRESS_MAX = 254  # characters, RFC 5321 section 4.5.3.1.3 without the angle brackets
 # The plain form of RFC 5321 section 4.1.2: no quoted local parts, no address literals, ASCII alone.
@@ -196,8 +198,20 @@ class SmtpTransport:
     def _greet(self, connection: smtplib.SMTP) -> None:
         if self.tls == "starttls":
             connection.starttls(context=self.context or ssl.create_default_context())
-        if self.user:
+        if self.user and (self.user + self.password).isascii():
             connection.login(self.user, self.password)
+        elif self.user:
+            self._login_in_utf8(connection)
+
+    def _login_in_utf8(self, connection: smtplib.SMTP) -> None:
+        """Do what `login` cannot: smtplib knows ASCII alone, but AUTH PLAIN is UTF-8 (RFC 4616)."""
+        connection.ehlo_or_helo_if_needed()
+        if "PLAIN" not in connection.esmtp_features.get("auth", "").upper().split():
+            raise smtplib.SMTPNotSupportedError("no AUTH PLAIN")
+        proof = base64.b64encode(f"\0{self.user}\0{self.password}".encode()).decode()
+        code, words = connection.docmd("AUTH", f"PLAIN {proof}")
+        if code != AUTHENTICATED:
+            raise smtplib.SMTPAuthenticationError(code, words)
 
 
 @contextmanager

@@ -130,7 +130,7 @@ def test_vobject_reads_the_same() -> None:
     assert (event.uid.value, event.sequence.value, event.summary.value) == (lecture.uid, "4", lecture.title)
     assert event.dtstart.value.astimezone(UTC) == EIGHT
     assert event.dtend.value.astimezone(UTC) == EIGHT + timedelta(minutes=90)
-    assert [person.params["CN"] for person in event.attendee_list][0] == ["Nguyễn Thị Minh"]
+    assert next(person.params["CN"] for person in event.attendee_list) == ["Nguyễn Thị Minh"]
 
 
 @pytest.mark.skipif(not has_node(), reason="node is not installed")
