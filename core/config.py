@@ -83,7 +83,9 @@ class Config:
     @property
     def sender(self) -> str:
         """Return whom letters come from, such as `Điểm Cầu <lich@example.vn>`."""
-        return self.mail_from or f"Điểm Cầu <no-reply@{urlsplit(self.public_url).hostname or 'localhost'}>"
+        host = urlsplit(self.public_url).hostname or ""
+        usable = host.isascii() and ":" not in host  # no IPv6 address
+        return self.mail_from or f"Điểm Cầu <no-reply@{host if host and usable else 'localhost'}>"
 
 
 def from_environment(environ: dict[str, str] | None = None) -> Config:
