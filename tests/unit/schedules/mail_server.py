@@ -23,16 +23,16 @@ PEOPLE = [(USER, password) for password in PASSWORDS]
 
 @dataclass
 class Mailbox:
-    """What came in.  refuses: the reply to whoever is written to, instead of taking it."""
+    """What came in.  refuses: the reply for some addresses, instead of taking their letters."""
 
-    refuses: str = ""
+    refuses: dict[str, str] = field(default_factory=dict)
     letters: list[tuple[str, list[str], bytes]] = field(default_factory=list)
     encrypted: list[bool] = field(default_factory=list)
     users: list[str | None] = field(default_factory=list)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
-        if self.refuses:
-            return self.refuses
+        if address in self.refuses:
+            return self.refuses[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -1,5 +1,6 @@
 """Who gets which letter, and that each goes out, once, however sending goes wrong."""
 
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -32,17 +33,19 @@ SETTINGS = Config(public_url="https://lop.example.vn", mail_from="Trung tâm <li
 
 
 class Line:
-    """A transport that takes letters or fails as it is told; it stands for the network, not for our code."""
+    """A real outbox, before or behind which something happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._outbox = FileOutbox(folder)
         self.taken: list[str] = []
-        self.fails: Callable[[str], Exception | None] = lambda address: None
+        self.before: Callable[[str], object] = lambda address: None
+        self.behind: Callable[[str], object] = lambda address: None
 
     def send(self, letter_id: str, address: str, message: bytes) -> None:
-        failure = self.fails(address)
-        if failure:
-            raise failure
+        self.before(address)
+        self._outbox.send(letter_id, address, message)
         self.taken.append(address)
+        self.behind(address)
 
 
 class PowerCut(BaseException):
@@ -60,6 +63,11 @@ def school(any_db: Database, bus: EventBus, clock: FakeClock) -> School:
         s.get_one(BridgePoint, made.b.id).contact_email = "dakrong@example.vn"
         s.get_one(BridgePoint, made.b.id).contact_name = "Hồ Thị Lan"
     return made
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Line:
+    return Line(tmp_path / "outbox")
 
 
 @pytest.fixture
@@ -292,86 +300,98 @@ def test_a_letter_is_tried_again_later_and_later_and_then_given_up(
     school: School, letters: LetterService, any_db: Database, clock: FakeClock
 ) -> None:
     school.lecture(START)
-    line = Line()
-    line.fails = lambda address: DeliveryFailed("smtp.451", False) if address == "hoa@example.vn" else None
-    assert letters.deliver_due(clock.now(), line) == 2
-    for tries, minutes in enumerate((1, 5, 30, 120, 720), 1):
+    box = Mailbox({"hoa@example.vn": "451 later please"})
+    with mail_server(box) as port:
+        line = SmtpTransport("127.0.0.1", port, "", "", "none", "lich@example.vn")
+        assert letters.deliver_due(clock.now(), line) == 2
+        for tries, minutes in enumerate((1, 5, 30, 120, 720), 1):
+            (row,) = kept(any_db, address="hoa@example.vn")
+            again = clock.now() + timedelta(minutes=minutes)
+            assert (row.tries, row.error, row.next_try_at) == (tries, "smtp.451", again)
+            clock.advance(minutes=minutes, seconds=-1)
+            assert letters.deliver_due(clock.now(), line) == 0
+            assert kept(any_db, address="hoa@example.vn")[0].tries == tries
+            clock.advance(1)
+            assert letters.deliver_due(clock.now(), line) == 0
         (row,) = kept(any_db, address="hoa@example.vn")
-        assert (row.tries, row.error, row.next_try_at) == (tries, "smtp.451", clock.now() + timedelta(minutes=minutes))
-        clock.advance(minutes=minutes, seconds=-1)
-        assert letters.deliver_due(clock.now(), line) == 0
-        assert kept(any_db, address="hoa@example.vn")[0].tries == tries
-        clock.advance(1)
-        assert letters.deliver_due(clock.now(), line) == 0
-    (row,) = kept(any_db, address="hoa@example.vn")
-    assert (row.tries, row.error, row.next_try_at, row.sent_at) == (6, "smtp.451", None, None)
-    line.fails = lambda address: None
-    assert letters.deliver_due(clock.advance(days=30), line) == 0
-    assert sorted(line.taken) == ["dakrong@example.vn", "minh@example.vn"]
+        assert (row.tries, row.error, row.next_try_at, row.sent_at) == (6, "smtp.451", None, None)
+        box.refuses.clear()
+        assert letters.deliver_due(clock.advance(days=30), line) == 0
+    assert sorted(to[0] for _, to, _ in box.letters) == ["dakrong@example.vn", "minh@example.vn"]
 
 
-def test_a_letter_that_failed_goes_out_when_the_line_is_back(
+def test_a_letter_that_was_refused_goes_out_when_it_is_taken_later(
     school: School, letters: LetterService, any_db: Database, clock: FakeClock
 ) -> None:
     school.lecture(START)
-    line = Line()
-    line.fails = lambda address: DeliveryFailed("smtp.unreachable", True)
-    assert letters.deliver_due(clock.now(), line) == 0
-    assert sorted(row.tries for row in kept(any_db)) == [0, 0, 1]  # the server's fault costs one letter one try
-    line.fails = lambda address: None
+    box = Mailbox({"hoa@example.vn": "450 busy"})
+    with mail_server(box) as port:
+        line = SmtpTransport("127.0.0.1", port, "", "", "none", "lich@example.vn")
+        assert letters.deliver_due(clock.now(), line) == 2
+        box.refuses.clear()
+        assert letters.deliver_due(clock.advance(minutes=1), line) == 1
+    (row,) = kept(any_db, address="hoa@example.vn")
+    assert (row.tries, row.error, row.sent_at) == (2, "", clock.now())
+
+
+def test_a_server_that_is_down_costs_one_letter_one_try(
+    school: School, letters: LetterService, any_db: Database, clock: FakeClock, line: Line
+) -> None:
+    school.lecture(START)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound, not listening
+        down = SmtpTransport("127.0.0.1", nobody.getsockname()[1], "", "", "none", "lich@example.vn")
+        assert letters.deliver_due(clock.now(), down) == 0
+    assert sorted((row.tries, row.error) for row in kept(any_db)) == [(0, ""), (0, ""), (1, "smtp.unreachable")]
     assert letters.deliver_due(clock.advance(minutes=1), line) == 3
     assert {row.error for row in kept(any_db)} == {""}
 
 
+def power_cut(address: str) -> None:
+    raise PowerCut
+
+
+def nothing(address: str) -> None:
+    """Let the letter go its way."""
+
+
 def test_when_the_process_dies_before_sending_the_letter_goes_out_after_its_lease(
-    school: School, letters: LetterService, any_db: Database, clock: FakeClock
+    school: School, letters: LetterService, clock: FakeClock, line: Line
 ) -> None:
     school.lecture(START)
-    line = Line()
-    line.fails = lambda address: PowerCut()
+    line.before = power_cut
     with pytest.raises(PowerCut):
         letters.deliver_due(clock.now(), line)
-    line.fails = lambda address: None
+    line.before = nothing
     assert letters.deliver_due(clock.now(), line) == 2  # the third still belongs to the dead one
     assert letters.deliver_due(clock.advance(LEASE.total_seconds()), line) == 1
     assert len(line.taken) == len(set(line.taken)) == 3
 
 
 def test_when_the_process_dies_between_sending_and_marking_nobody_has_it_twice(
-    school: School,
-    letters: LetterService,
-    any_db: Database,
-    clock: FakeClock,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    school: School, letters: LetterService, any_db: Database, clock: FakeClock, line: Line, tmp_path: Path
 ) -> None:
     """It goes out again, the same to the byte: one file in the outbox, one Message-ID, one UID and SEQUENCE."""
     school.lecture(START)
-    outbox = FileOutbox(tmp_path)
-
-    def dies(letter_id: str) -> None:
-        raise PowerCut
-
-    with monkeypatch.context() as patch:
-        patch.setattr(letters, "_sent", dies)
-        with pytest.raises(PowerCut):
-            letters.deliver_due(clock.now(), outbox)
-    (written,) = tmp_path.iterdir()
+    line.behind = power_cut
+    with pytest.raises(PowerCut):
+        letters.deliver_due(clock.now(), line)
+    (written,) = (tmp_path / "outbox").iterdir()
     first = written.read_bytes()
-    assert letters.deliver_due(clock.now(), outbox) == 2
-    assert letters.deliver_due(clock.advance(LEASE.total_seconds()), outbox) == 1
-    assert letters.deliver_due(clock.advance(days=1), outbox) == 0
-    assert len(list(tmp_path.iterdir())) == 3
+    line.behind = nothing
+    assert letters.deliver_due(clock.now(), line) == 2
+    assert letters.deliver_due(clock.advance(LEASE.total_seconds()), line) == 1
+    assert letters.deliver_due(clock.advance(days=1), line) == 0
+    assert len(list((tmp_path / "outbox").iterdir())) == 3
     assert written.read_bytes() == first
     assert {row.sent_at is not None for row in kept(any_db)} == {True}
 
 
 def test_a_letter_that_kills_every_process_is_given_up_too(
-    school: School, letters: LetterService, any_db: Database, clock: FakeClock
+    school: School, letters: LetterService, any_db: Database, clock: FakeClock, line: Line
 ) -> None:
     school.lecture(START)
-    line = Line()
-    line.fails = lambda address: PowerCut() if address == "hoa@example.vn" else None
+    line.before = lambda address: power_cut(address) if address == "hoa@example.vn" else None
     for _ in range(20):
         try:
             letters.deliver_due(clock.advance(LEASE.total_seconds()), line)
@@ -383,34 +403,29 @@ def test_a_letter_that_kills_every_process_is_given_up_too(
 
 
 def test_two_processes_never_send_the_same_letter(
-    school: School, letters: LetterService, any_db: Database, clock: FakeClock
+    school: School, letters: LetterService, any_db: Database, clock: FakeClock, line: Line, tmp_path: Path
 ) -> None:
     """While one is sending, the other looks for what is due."""
     school.lecture(START)
-    other = LetterService(any_db, clock, SETTINGS, str)
-    inner, outer = Line(), Line()
-
-    def meanwhile(address: str) -> None:
-        other.deliver_due(clock.now(), inner)
-
-    outer.fails = meanwhile
-    letters.deliver_due(clock.now(), outer)
-    assert sorted(inner.taken + outer.taken) == ["dakrong@example.vn", "hoa@example.vn", "minh@example.vn"]
+    other, inner = LetterService(any_db, clock, SETTINGS, str), Line(tmp_path / "other")
+    line.before = lambda address: other.deliver_due(clock.now(), inner)
+    assert letters.deliver_due(clock.now(), line) == 1
+    assert sorted(inner.taken + line.taken) == ["dakrong@example.vn", "hoa@example.vn", "minh@example.vn"]
 
 
 def test_a_sender_that_comes_back_late_does_not_undo_what_another_did(
-    school: School, letters: LetterService, any_db: Database, clock: FakeClock
+    school: School, letters: LetterService, any_db: Database, clock: FakeClock, line: Line, tmp_path: Path
 ) -> None:
     """Its lease has passed, another has sent the letter; its own failure changes nothing any more."""
     school.lecture(START)
-    other, inner, outer = LetterService(any_db, clock, SETTINGS, str), Line(), Line()
+    other, inner = LetterService(any_db, clock, SETTINGS, str), Line(tmp_path / "other")
 
-    def too_late(address: str) -> Exception:
+    def too_late(address: str) -> None:
         other.deliver_due(clock.advance(LEASE.total_seconds()), inner)
-        return DeliveryFailed("smtp.unreachable", True)
+        raise DeliveryFailed("smtp.unreachable", True)
 
-    outer.fails = too_late
-    assert letters.deliver_due(clock.now(), outer) == 0
+    line.before = too_late
+    assert letters.deliver_due(clock.now(), line) == 0
     assert len(inner.taken) == 3
     assert {(row.next_try_at, row.error) for row in kept(any_db)} == {(None, "")}
 
@@ -419,13 +434,14 @@ def test_an_older_letter_does_not_come_after_a_newer_one(
     school: School, letters: LetterService, any_db: Database, clock: FakeClock
 ) -> None:
     lecture = school.lecture(START)
-    line = Line()
-    line.fails = lambda address: DeliveryFailed("smtp.451", False) if address == "hoa@example.vn" else None
-    letters.deliver_due(clock.now(), line)
-    school.schedules.update_lecture(lecture.id, school.draft(START, 60), by=school.organiser.id)
-    line.fails = lambda address: None
-    assert letters.deliver_due(clock.now(), line) == 3  # the change, before the invitation's second try
-    assert letters.deliver_due(clock.advance(hours=1), line) == 0
+    box = Mailbox({"hoa@example.vn": "451 later please"})
+    with mail_server(box) as port:
+        line = SmtpTransport("127.0.0.1", port, "", "", "none", "lich@example.vn")
+        letters.deliver_due(clock.now(), line)
+        school.schedules.update_lecture(lecture.id, school.draft(START, 60), by=school.organiser.id)
+        box.refuses.clear()
+        assert letters.deliver_due(clock.now(), line) == 3  # the change, before the invitation's second try
+        assert letters.deliver_due(clock.advance(hours=1), line) == 0
     first, second = kept(any_db, address="hoa@example.vn")
     assert (first.sent_at, first.next_try_at, first.error) == (None, None, "superseded")
     assert second.sent_at is not None

@@ -260,7 +260,7 @@ def test_a_wrong_password_is_the_servers_failure_and_is_told_nowhere(certificate
     ],
 )
 def test_a_refused_reader_is_that_letters_failure_alone(reply: str, code: str, is_server: bool) -> None:
-    with mail_server(Mailbox(refuses=reply)) as port, pytest.raises(DeliveryFailed) as failed:
+    with mail_server(Mailbox({TO.address: reply})) as port, pytest.raises(DeliveryFailed) as failed:
         SmtpTransport("127.0.0.1", port, "", "", "none", FROM.address).send("ltr_1", TO.address, letter())
     assert (failed.value.code, failed.value.is_server) == (code, is_server)
 
