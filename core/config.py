@@ -2,13 +2,33 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 PROCESSES_MAX = 64
 AsyncMode = Literal["eventlet", "gevent", "threading"]
+Tls = Literal["none", "starttls", "tls"]
+SMTP_SCHEMES: dict[str, tuple[Tls, int]] = {  # and the port where the URL names none
+    "smtp": ("none", 25),
+    "smtp+starttls": ("starttls", 587),
+    "smtps": ("tls", 465),
+}
+SECRETS = frozenset({"SMTP_URL"})  # variables whose value no error may repeat
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """The server that takes our mail.  user: empty when it wants no password."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+    tls: Tls = "starttls"
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,9 @@ class Config:
     turn_secret: str = ""  # shared with coturn; empty: made once and kept in data_dir
     turn_ttl_s: int = 600  # an allocation must begin within this; it then lives as long as its leg
     lobby_minutes: int = 15  # the lobby opens this long before a lecture's start
+    smtp: SmtpServer | None = None  # who takes invitations; None: each is put in mail_outbox as a file
+    mail_from: str = ""  # such as Điểm Cầu <lich@example.vn>; empty: no-reply at public_url's host
+    mail_outbox: Path | None = None  # None: `outbox` in data_dir
     grace_s: float = 8.0  # a lost connection counts as gone only after this long
     testing: bool = False
 
@@ -52,6 +75,18 @@ class Config:
         """Return the folder that holds one sub-folder per lecture."""
         return self.data_dir / "recordings"
 
+    @property
+    def outbox_dir(self) -> Path:
+        """Return the folder for letters while there is no SMTP server."""
+        return self.mail_outbox or self.data_dir / "outbox"
+
+    @property
+    def sender(self) -> str:
+        """Return whom letters come from, such as `Điểm Cầu <lich@example.vn>`."""
+        host = urlsplit(self.public_url).hostname or ""
+        usable = host.isascii() and ":" not in host  # no IPv6 address
+        return self.mail_from or f"Điểm Cầu <no-reply@{host if host and usable else 'localhost'}>"
+
 
 def from_environment(environ: dict[str, str] | None = None) -> Config:
     """Read the configuration from environment variables.
@@ -66,6 +101,8 @@ def from_environment(environ: dict[str, str] | None = None) -> Config:
             try:
                 given[key] = parse(env[name])
             except ValueError as error:
+                if name in SECRETS:
+                    raise ValueError(f"{name}: {error}") from None
                 raise ValueError(f"{name}={env[name]!r}: {error}") from error
     given.setdefault("data_dir", Path("instance").resolve())
     given.setdefault("public_url", f"http://localhost:{given.get('port', 5000)}")
@@ -92,6 +129,28 @@ def _mode(value: str) -> str:
     return value
 
 
+def _smtp(value: str) -> SmtpServer:
+    """Read `smtp+starttls://user:password@host:587`; user and password are percent-encoded.  Never repeats them."""
+    try:
+        url = urlsplit(value)
+        host, port = url.hostname or "", url.port
+    except ValueError:
+        raise ValueError("not a URL with a host and a port") from None
+    if url.scheme not in SMTP_SCHEMES or not host or url.path.strip("/") or url.query or url.fragment:
+        raise ValueError("must be smtp://, smtp+starttls:// or smtps:// with user:password@host:port")
+    tls, usual_port = SMTP_SCHEMES[url.scheme]
+    if url.password and tls == "none" and host not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("a password needs smtp+starttls:// or smtps://: others could read it on the way")
+    return SmtpServer(host, port or usual_port, unquote(url.username or ""), unquote(url.password or ""), tls)
+
+
+def _mailbox(value: str) -> str:
+    _, address = parseaddr(value)
+    if address.count("@") != 1 or not address.isascii() or any(c.isspace() for c in address) or "\n" in value:
+        raise ValueError("must be an address, or a name with an <address>")
+    return value
+
+
 _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DATA_DIR": ("data_dir", lambda v: Path(v).resolve()),
     "DATABASE_URL": ("database_url", str),
@@ -112,5 +171,8 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "TURN_SECRET": ("turn_secret", str),
     "TURN_TTL_S": ("turn_ttl_s", int),
     "LOBBY_MINUTES": ("lobby_minutes", int),
+    "SMTP_URL": ("smtp", _smtp),
+    "MAIL_FROM": ("mail_from", _mailbox),
+    "MAIL_OUTBOX": ("mail_outbox", lambda v: Path(v).resolve()),
     "GRACE_S": ("grace_s", float),
 }

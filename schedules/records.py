@@ -228,8 +228,8 @@ class LectureView:
     released: tuple[str, ...] = ()  # points that were given free because nobody came
     cancelled_because: str = ""
     series_id: str | None = None
-    series_uid: str | None = None
-    recurrence_at: datetime | None = None
+    series_uid: str | None = None  # in calendars
+    recurrence_at: datetime | None = None  # its first start in the series
 
     @property
     def all_point_ids(self) -> tuple[str, ...]:

@@ -1,10 +1,7 @@
-"""Two independent parsers (icalendar, vobject) read what we write; a third, in another language, once."""
+"""Two independent parsers (icalendar, vobject) read what we write; two more, in other languages, once."""
 
-import json
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import icalendar
@@ -14,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clock import to_ms
-from schedules.ical import feed, newest_change, one_line
+from schedules.ical import feed, newest_change, one_line, weekly_rule
 from schedules.records import LectureView
+from tests.unit.schedules.calendar_readers import has_libical, has_node, with_ical_js, with_libical
 from tests.unit.schedules.plans import EIGHT, plan
 
 URL = "https://lop.example.vn"
-ROOT = Path(__file__).resolve().parents[3]
+WEEK = timedelta(weeks=1)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
 plain_words = words.filter(one_line)  # a title has at least one visible character
@@ -141,20 +139,13 @@ def test_through_any_chain_of_changes_the_uid_stays_and_the_last_version_wins(sh
     assert sequences == sorted(set(sequences))
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+@pytest.mark.skipif(not has_node(), reason="node is not installed")
 def test_a_javascript_program_reads_it_too() -> None:
     lectures = [
         plan(title="Kỹ năng; số, “một”", description="hai\ndòng"),
         plan(id="lec_2", uid="lec_2@diem-cau", zone="Europe/Berlin", status="cancelled", sequence=2),
     ]
-    read = subprocess.run(
-        ["node", str(Path(__file__).with_name("read_calendar.mjs"))],
-        input=feed("Lịch", lectures, URL, "Vào lớp"),
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-    )
-    first, second = json.loads(read.stdout)
+    first, second = with_ical_js(feed("Lịch", lectures, URL, "Vào lớp"))
     assert (first["summary"], first["location"]) == ("Kỹ năng; số, “một”", "Đông Hà")
     assert "hai\ndòng" in first["description"]
     assert (first["starts_ms"], first["ends_ms"]) == (to_ms(EIGHT), to_ms(EIGHT) + 90 * 60_000)
@@ -163,3 +154,135 @@ def test_a_javascript_program_reads_it_too() -> None:
     assert (second["status"], second["sequence"]) == ("CANCELLED", 2)
     assert first["conference"] == f"{URL}/lectures/{lectures[0].id}"
     assert first["features"] == "AUDIO,VIDEO"
+
+
+@pytest.mark.skipif(not has_libical(), reason="libical is not installed (make test installs it)")
+def test_libical_reads_it_too() -> None:
+    lectures = [
+        plan(title="Kỹ năng; số, “một”", sequence=3),
+        plan(id="lec_2", uid="lec_2@diem-cau", zone="Europe/Berlin", status="cancelled"),
+    ]
+    read = with_libical(feed("Lịch", lectures, URL, "Vào lớp"))
+    assert (read["errors"], read["method"]) == (0, "PUBLISH")
+    first, second = read["events"]
+    assert (first["uid"], first["sequence"], first["summary"]) == (lectures[0].uid, 3, "Kỹ năng; số, “một”")
+    assert (first["tzid"], first["starts"], first["starts_s"]) == (
+        "Asia/Ho_Chi_Minh",
+        "20260302T080000",
+        EIGHT.timestamp(),
+    )
+    assert (second["tzid"], second["starts"], second["starts_s"]) == (
+        "Europe/Berlin",
+        "20260302T020000",
+        EIGHT.timestamp(),
+    )
+    assert (first["status"], second["status"]) == ("CONFIRMED", "CANCELLED")
+
+
+# ---- a weekly series ----
+
+
+def in_series(week: int, **changes: object) -> LectureView:
+    """The lecture of a week of a series; no week 3."""
+    own = {"id": f"lec_{week}", "uid": f"lec_{week}@diem-cau", "starts_at": EIGHT + week * WEEK}
+    return plan(**{**own, "series_uid": "ser_1@diem-cau", "recurrence_at": EIGHT + week * WEEK, **changes})
+
+
+def a_series() -> list[LectureView]:
+    """Weeks 0, 1, 2 and 4; the third is an hour later and the last is cancelled."""
+    moved = in_series(2, starts_at=EIGHT + 2 * WEEK + timedelta(hours=1), sequence=1)
+    return [in_series(0), in_series(1), moved, in_series(4, status="cancelled", sequence=2)]
+
+
+def test_a_feed_has_a_series_as_one_uid_with_a_rule_and_an_instance_for_each_lecture() -> None:
+    whole, *instances = icalendar.Calendar.from_ical(feed("Lịch", a_series(), URL, "Vào lớp")).walk("VEVENT")
+    assert {str(event["UID"]) for event in (whole, *instances)} == {"ser_1@diem-cau"}
+    assert whole["RRULE"].to_ical() == b"FREQ=WEEKLY;UNTIL=20260330T010000Z"
+    assert [at.dt for at in whole["EXDATE"].dts] == [EIGHT + 3 * WEEK]
+    assert (int(whole["SEQUENCE"]), str(whole["STATUS"]), whole.start) == (2, "CONFIRMED", EIGHT)
+    assert [event["RECURRENCE-ID"].dt for event in instances] == [EIGHT + n * WEEK for n in (0, 1, 2, 4)]
+    assert {event["RECURRENCE-ID"].params["TZID"] for event in instances} == {"Asia/Ho_Chi_Minh"}
+    assert [str(event["RELATED-TO"]) for event in instances] == [lecture.uid for lecture in a_series()]
+    assert [int(event["SEQUENCE"]) for event in instances] == [0, 0, 1, 2]
+    assert [str(event["STATUS"]) for event in instances] == ["CONFIRMED"] * 3 + ["CANCELLED"]
+    assert instances[2].start == EIGHT + 2 * WEEK + timedelta(hours=1)
+
+
+def test_vobject_expands_the_series_to_its_weeks() -> None:
+    whole = vobject.readOne(feed("Lịch", a_series(), URL, "Vào lớp").decode()).vevent_list[0]
+    assert [at.astimezone(UTC) for at in whole.rruleset] == [EIGHT + n * WEEK for n in (0, 1, 2, 4)]
+
+
+@pytest.mark.skipif(not has_node(), reason="node is not installed")
+def test_a_javascript_program_sees_each_lecture_of_the_series_once_and_where_it_was_moved() -> None:
+    whole, *instances = with_ical_js(feed("Lịch", a_series(), URL, "Vào lớp"))
+    assert whole["occurrences_ms"] == [to_ms(lecture.starts_at) for lecture in a_series()]
+    assert [event["recurrence_ms"] for event in instances] == [to_ms(EIGHT + n * WEEK) for n in (0, 1, 2, 4)]
+
+
+@pytest.mark.skipif(not has_libical(), reason="libical is not installed (make test installs it)")
+def test_libical_reads_the_rule_and_the_instances() -> None:
+    read = with_libical(feed("Lịch", a_series(), URL, "Vào lớp"))
+    whole, *instances = read["events"]
+    assert read["errors"] == 0
+    assert whole["rule"] == "FREQ=WEEKLY;UNTIL=20260330T010000Z"
+    assert [event["recurrence"] for event in instances] == [f"202603{day}T080000" for day in ("02", "09", "16", "30")]
+    assert instances[2]["starts"] == "20260316T090000"
+
+
+def test_a_lone_lecture_of_a_series_keeps_its_own_uid() -> None:
+    """Programs do not all bear an instance without the event that has the rule."""
+    event = event_of(feed("Lịch", [in_series(1)], URL, "Vào lớp"))
+    assert str(event["UID"]) == "lec_1@diem-cau"
+    assert "RECURRENCE-ID" not in event and "RELATED-TO" not in event
+
+
+def test_lectures_that_no_weekly_rule_describes_keep_their_own_uids() -> None:
+    other_hour = in_series(1, recurrence_at=EIGHT + WEEK + timedelta(hours=2))
+    same_instance = in_series(1, recurrence_at=EIGHT)
+    for second in (other_hour, same_instance):
+        events = icalendar.Calendar.from_ical(feed("Lịch", [in_series(0), second], URL, "Vào lớp")).walk("VEVENT")
+        assert [str(event["UID"]) for event in events] == ["lec_0@diem-cau", "lec_1@diem-cau"]
+
+
+def test_the_zone_of_the_series_is_the_one_in_which_every_week_is_alike() -> None:
+    """One lecture was put into another zone; the weeks were planned in Berlin, over a change of the clocks."""
+    before, after = datetime(2026, 3, 23, 8, tzinfo=UTC), datetime(2026, 3, 30, 7, tzinfo=UTC)  # 9 o'clock there
+    lectures = [
+        in_series(0, starts_at=before, recurrence_at=before),
+        in_series(1, starts_at=after, recurrence_at=after, zone="Europe/Berlin"),
+    ]
+    whole, *instances = icalendar.Calendar.from_ical(feed("Lịch", lectures, URL, "Vào lớp")).walk("VEVENT")
+    assert {event["RECURRENCE-ID"].params["TZID"] for event in instances} == {"Europe/Berlin"}
+    assert [event["RECURRENCE-ID"].dt for event in instances] == [before, after]
+    assert whole["DTSTART"].params["TZID"] == "Europe/Berlin"
+
+
+@given(
+    st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(
+        lambda at: at.replace(hour=9, second=0, microsecond=0)
+    ),
+    st.sets(st.integers(0, 60), min_size=1, max_size=12),
+    st.sets(st.integers(0, 6), max_size=2),
+    zones,
+)
+@settings(deadline=None, max_examples=60)
+def test_a_rule_gives_exactly_the_starts_it_was_made_of(
+    first: datetime, weeks: set[int], days: set[int], zone: str
+) -> None:
+    local = {first + week * WEEK + timedelta(days=day) for week in weeks for day in {0, *days}}
+    starts = {at.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC) for at in local}
+    rule = weekly_rule(sorted(starts), zone)
+    assert rule is not None
+    event = icalendar.Event()
+    event.add("dtstart", rule.first)
+    event.add("rrule", rule.rrule)
+    for missing in rule.exceptions:
+        event.add("exdate", missing)
+    expanded = vobject.readOne(f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{event.to_ical().decode()}END:VCALENDAR\r\n")
+    said = {at.replace(tzinfo=None) for at in islice(expanded.vevent.rruleset, 600)}
+    assert said == local
+
+
+def test_starts_more_than_ten_years_apart_are_no_series() -> None:
+    assert weekly_rule([EIGHT, EIGHT + 600 * WEEK], "Asia/Ho_Chi_Minh") is None
