@@ -7,6 +7,7 @@ import codecs
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 
@@ -27,7 +28,7 @@ from schedules.sheets.limits import (
 DELIMITERS = (",", ";", "\t")
 OTHER_KINDS = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"{\\rtf", b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"<")
 LOOKED_AT = 4096  # bytes
-NULS_MAX = LOOKED_AT // 10  # among them; a damaged export has a few, UTF-16 without its mark has every other
+NULS_PART = 10  # one byte in ten; a damaged export has a few NULs, UTF-16 without its mark has every other
 _SEP = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -66,7 +67,7 @@ def decode(data: bytes) -> tuple[str, Encoding | None]:
         if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return data.decode("utf-16").replace("\0", ""), None
         start = data[:LOOKED_AT].removeprefix(codecs.BOM_UTF8)
-        if start.lstrip().startswith(OTHER_KINDS) or start.count(0) > NULS_MAX:
+        if start.lstrip().startswith(OTHER_KINDS) or start.count(0) * NULS_PART > len(start):
             raise not_a_table()
         return data.decode("utf-8-sig").replace("\0", ""), None
     except UnicodeDecodeError:
@@ -83,18 +84,18 @@ def decode(data: bytes) -> tuple[str, Encoding | None]:
 
 
 def sniff(text: str) -> str:
-    """Return the sign that cuts most of the first rows into the most cells: a comma, a semicolon or a tab."""
+    """Return the sign between cells: the one that cuts most of the first rows into equally many, at least two.
+
+    A comma within cells, as in “1,5”, cuts rows unequally.
+    """
     best, most = DELIMITERS[0], (0, 0)
     for delimiter in DELIMITERS:
         try:
             first = list(islice(_records(text, delimiter), HEADER_WITHIN))
         except Invalid:
             continue
-        widths = sorted(len(record) for _, record in first if any(record))
-        if not widths:
-            continue
-        middle = widths[len(widths) // 2]
-        score = (middle, widths.count(middle))
+        widths = Counter(len(record) for _, record in first if len(record) > 1)
+        score = max(((times, width) for width, times in widths.items()), default=(0, 0))
         if score > most:
             best, most = delimiter, score
     return best

@@ -25,10 +25,11 @@ _TONES = {"`": "\u0300", "?": "\u0309", "~": "\u0303", "'": "\u0301", ".": "\u03
 def _tcvn3() -> dict[str, str]:
     """Letters from 0xA1 on; a gap is a code that has no letter."""
     table = dict(zip(range(0xA1, 0xAF), "ĂÂÊÔƠƯĐăâêôơưđ", strict=True))
-    runs = ((0xB5, "a`?~'."), (0xBB, "ă`?~'"), (0xC6, "ă."), (0xC7, "â`?~'."), (0xCC, "e`"), (0xCE, "e?~'."))
-    runs += ((0xD2, "ê`?~'."), (0xD7, "i`?"), (0xDC, "i~'."), (0xDF, "o`"), (0xE1, "o?~'."), (0xE5, "ô`?~'."))
-    runs += ((0xEA, "ơ`?~'."), (0xEF, "u`"), (0xF1, "u?~'."), (0xF5, "ư`?~'."), (0xFA, "y`?~'."))
-    for start, (letter, *tones) in runs:
+    runs = [(0xB5, "a", "`?~'."), (0xBB, "ă", "`?~'"), (0xC6, "ă", "."), (0xC7, "â", "`?~'."), (0xCC, "e", "`")]
+    runs += [(0xCE, "e", "?~'."), (0xD2, "ê", "`?~'."), (0xD7, "i", "`?"), (0xDC, "i", "~'."), (0xDF, "o", "`")]
+    runs += [(0xE1, "o", "?~'."), (0xE5, "ô", "`?~'."), (0xEA, "ơ", "`?~'."), (0xEF, "u", "`"), (0xF1, "u", "?~'.")]
+    runs += [(0xF5, "ư", "`?~'."), (0xFA, "y", "`?~'.")]
+    for start, letter, tones in runs:
         table |= {start + n: _with(letter, tone) for n, tone in enumerate(tones)}
     return {chr(code): letter for code, letter in table.items()}
 
@@ -64,11 +65,12 @@ def from_vni(word: str) -> str:
     return _VNI_PARTS.sub(lambda found: _VNI[found[0]], word.lower())
 
 
-def speaks_for(word: str) -> Encoding | None:
-    """Return the encoding in which alone a word is Vietnamese, None for Unicode, ASCII and foreign words."""
+def speaks_for(word: str) -> tuple[Encoding, ...]:
+    """Return the encodings in which alone a word is Vietnamese; none for Unicode, ASCII and foreign words."""
     if word.isascii() or not any(c.isascii() for c in word) or max(word) > "\xff" or is_syllable(word):
-        return None
-    return TCVN3 if is_syllable(from_tcvn3(word)) else VNI if is_syllable(from_vni(word)) else None
+        return ()
+    tcvn3: tuple[Encoding, ...] = (TCVN3,) if is_syllable(from_tcvn3(word)) else ()
+    return (*tcvn3, VNI) if is_syllable(from_vni(word)) else tcvn3
 
 
 def legacy_encoding(text: str) -> Encoding | None:
@@ -79,13 +81,13 @@ def legacy_encoding(text: str) -> Encoding | None:
     if text.isascii():
         return None
     marked = [word for word in words(text) if not word.isascii()]
-    votes = [(word, encoding) for word in marked if (encoding := speaks_for(word))]
-    sure = any(_SIGN_WITHIN.search(word) for word, _ in votes)
+    votes = {n: encodings for n, word in enumerate(marked) if (encodings := speaks_for(word))}
+    sure = any(_SIGN_WITHIN.search(marked[n]) for n in votes)
     if not votes or (len(votes) < WORDS_ENOUGH and not sure):
         return None
-    if sum(is_syllable(word) for word in marked) > len(votes):
+    if sum(map(is_syllable, marked)) > len(votes):
         return None
-    return _most(encoding for _, encoding in votes)
+    return _most(votes.values())
 
 
 def encoding_of_all(cells: Iterable[str]) -> Encoding | None:
@@ -93,13 +95,13 @@ def encoding_of_all(cells: Iterable[str]) -> Encoding | None:
 
     Three different words are enough where no letter is beyond Latin-1: Vietnamese in Unicode soon has one.
     """
-    votes: dict[str, Encoding] = {}
+    votes: dict[str, tuple[Encoding, ...]] = {}
     for cell in cells:
         if cell.isascii():
             continue
-        if max(cell) > "\u00ff" and any(c.isalpha() and c > "\u00ff" for c in cell):
+        if any(c > "\xff" and c.isalpha() for c in cell):
             return None
-        votes |= {word: encoding for word in words(cell) if (encoding := speaks_for(word))}
+        votes |= {word: encodings for word in words(cell) if (encodings := speaks_for(word))}
     return _most(votes.values()) if len(votes) > WORDS_ENOUGH else None
 
 
@@ -118,6 +120,6 @@ def encoding_of_bytes(data: bytes) -> Encoding | None:
     return TCVN3 if tcvn3 >= vni else VNI
 
 
-def _most(votes: Iterable[Encoding]) -> Encoding:
-    counted = list(votes)
-    return TCVN3 if counted.count(TCVN3) * 2 >= len(counted) else VNI
+def _most(votes: Iterable[tuple[Encoding, ...]]) -> Encoding:
+    counted = [encoding for encodings in votes for encoding in encodings]
+    return TCVN3 if counted.count(TCVN3) >= counted.count(VNI) else VNI

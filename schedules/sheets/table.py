@@ -71,12 +71,12 @@ def read_table(data: bytes, filename: str) -> Table:
 
 
 def _header_at(rows: Sequence[RawRow]) -> int:
-    """Return the index of the header: the first row at least half as full as the fullest of the first 20.
+    """Return the index of the header: the first row three quarters as full as the fullest of the first 20.
 
     Above it stand the office's name, a motto, a title: one or two cells each.
     """
     filled = [sum(map(bool, cells)) for _, cells in rows[:HEADER_WITHIN]]
-    return next(n for n, count in enumerate(filled) if count * 2 >= max(filled))
+    return next(n for n, count in enumerate(filled) if count * 4 >= max(filled) * 3)
 
 
 def _check_in_the_way(seen: Survey, header_row: int) -> None:
