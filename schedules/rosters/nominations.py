@@ -4,37 +4,35 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from core.errors import N_
 from schedules.names import search_key
 from schedules.sheets.table import Row, Table
 
 Field = Literal["name", "family", "code", "position", "email", "phone", "point", "org"]
-FIELDS: tuple[Field, ...] = get_args(Field)
 
 # Without marks, signs and brackets, as `heading_key` gives them.
-HEADINGS: dict[Field, tuple[str, ...]] = {
-    "name": ("ho va ten", "ho ten", "ten", "ho va ten hoc vien", "ho ten hoc vien", "ten hoc vien", "ho va ten can bo")
-    + ("hoc vien", "full name", "fullname", "name", "given name", "first name"),
-    "family": ("ho", "ho dem", "ho lot", "ho va ten dem", "ho va chu dem", "family name", "last name", "surname"),
-    "code": ("ma can bo", "ma cb", "ma cbcc", "ma cong chuc", "ma vien chuc", "ma nhan vien", "ma nv", "ma hoc vien")
-    + ("ma hv", "ma so", "ma so can bo", "ma", "so hieu", "so hieu can bo", "so hieu cong chuc")
-    + ("staff code", "staff number", "staff id", "employee code", "employee id", "code"),
-    "position": ("chuc vu", "chuc danh", "chuc vu chuc danh", "vi tri", "vi tri cong tac", "position", "title")
-    + ("job title",),
-    "email": ("email", "e mail", "thu dien tu", "dia chi email", "hop thu", "email address", "mail"),
-    "phone": ("dien thoai", "so dien thoai", "sdt", "dt", "di dong", "so di dong", "dien thoai di dong", "phone")
-    + ("phone number", "mobile", "telephone", "tel"),
-    "point": ("diem cau", "diem hoc", "diem cau tham du", "diem du", "bridge point", "point", "site"),
-    "org": ("don vi", "don vi cong tac", "co quan", "co quan don vi", "co quan cong tac", "noi cong tac", "to chuc")
-    + ("organisation", "organization", "unit", "office"),
+HEADINGS: dict[Field, str] = {
+    "name": "ho va ten, ho ten, ten, ho va ten hoc vien, ho ten hoc vien, ten hoc vien, ho va ten can bo, hoc vien, "
+    "full name, fullname, name, given name, first name",
+    "family": "ho, ho dem, ho lot, ho va ten dem, ho va chu dem, family name, last name, surname",
+    "code": "ma can bo, ma cb, ma cbcc, ma cong chuc, ma vien chuc, ma nhan vien, ma nv, ma hoc vien, ma hv, ma so, "
+    "ma so can bo, ma, so hieu, so hieu can bo, so hieu cong chuc, "
+    "staff code, staff number, staff id, employee code, employee id, code",
+    "position": "chuc vu, chuc danh, chuc vu chuc danh, vi tri, vi tri cong tac, position, title, job title",
+    "email": "email, e mail, thu dien tu, dia chi email, hop thu, email address, mail",
+    "phone": "dien thoai, so dien thoai, sdt, dt, di dong, so di dong, dien thoai di dong, "
+    "phone, phone number, mobile, telephone, tel",
+    "point": "diem cau, diem hoc, diem cau tham du, diem du, bridge point, point, site",
+    "org": "don vi, don vi cong tac, co quan, co quan don vi, co quan cong tac, noi cong tac, to chuc, "
+    "organisation, organization, unit, office",
 }
-UNUSED = ("stt", "so tt", "tt", "thu tu", "no", "ghi chu", "note", "notes", "remark", "remarks")
+UNUSED = ("stt", "so tt", "tt", "thu tu", "no", "ghi chu", "note", "notes", "remark", "remarks")  # needs no word
 
 NAME_MAX = 200
 CODE_MAX = 60
-_FIELD_OF = {heading: name for name, headings in HEADINGS.items() for heading in headings}
+_FIELD_OF = {heading: name for name, headings in HEADINGS.items() for heading in headings.split(", ")}
 _IN_BRACKETS = re.compile(r"\([^)]*\)")
 _NO_WORD = re.compile(r"[^\w]+|_")
 _EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]+\.[^@\s,;<>.]{2,}")
