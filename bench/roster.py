@@ -9,6 +9,7 @@ import io
 import json
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import openpyxl
@@ -61,7 +62,7 @@ def run(rows: int, folder: Path) -> dict[str, float | int]:
     db.engine.dispose()
     if (first.added, again.unchanged) != (rows, rows):
         raise SystemExit(f"not everybody came in: {first.problems[:3]}")
-    read_s, first_s, again_s = (round(end - start, 2) for start, end in zip(times, times[1:], strict=False))
+    read_s, first_s, again_s = (round(end - start, 2) for start, end in pairwise(times))
     return {"rows": rows, "bytes": len(data), "read_s": read_s, "import_s": first_s, "again_s": again_s}
 
 
