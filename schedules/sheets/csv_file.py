@@ -17,6 +17,7 @@ from schedules.sheets.limits import (
     CELL_MAX,
     COLUMNS_MAX,
     HEADER_WITHIN,
+    LAST_ROW,
     ROWS_MAX,
     RawRow,
     clean,
@@ -45,13 +46,13 @@ def rows_of_text(data: bytes) -> tuple[list[RawRow], Encoding | None]:
         delimiter = sniff(text)
     rows: list[RawRow] = []
     for number, record in _records(text, delimiter):
-        cells = tuple(clean(cell) for cell in record)
+        if len(record) > COLUMNS_MAX and any(record[COLUMNS_MAX:]):
+            raise too_many_columns()
+        cells = tuple(clean(cell) for cell in record[:COLUMNS_MAX])
         while cells and not cells[-1]:
             cells = cells[:-1]
         if not cells:
             continue
-        if len(cells) > COLUMNS_MAX:
-            raise too_many_columns()
         if len(rows) >= ROWS_MAX + HEADER_WITHIN:
             raise too_many_rows()
         rows.append((number, cells))
@@ -106,6 +107,8 @@ def _records(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     number = 0
     try:
         for number, record in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
+            if number > LAST_ROW:
+                raise too_many_rows()
             if any(len(cell) > CELL_MAX for cell in record):
                 raise csv.Error("cell too long")
             yield number, record

@@ -9,6 +9,7 @@ from core.errors import N_, Invalid
 UPLOAD_MAX = 10 * 1024 * 1024  # bytes
 ROWS_MAX = 20_000  # below the header
 COLUMNS_MAX = 60
+LAST_ROW = 1_048_576  # that spreadsheets have; blank rows count towards this only
 CELL_MAX = 32_767  # characters; what a cell holds in the programs that write .xlsx
 HEADER_WITHIN = 20  # rows from the top that may be titles above the header
 

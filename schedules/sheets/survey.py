@@ -9,9 +9,17 @@ from dataclasses import dataclass, field
 from typing import IO, NoReturn
 from xml.parsers import expat
 
-from schedules.sheets.limits import COLUMNS_MAX, HEADER_WITHIN, ROWS_MAX, too_many_columns, too_many_rows, unreadable
+from schedules.sheets.limits import (
+    COLUMNS_MAX,
+    HEADER_WITHIN,
+    LAST_ROW,
+    ROWS_MAX,
+    too_many_columns,
+    too_many_rows,
+    unreadable,
+)
 
-LAST_ROW, LAST_COLUMN = 1_048_576, 16_384  # of the file format
+LAST_COLUMN = 16_384  # of the file format
 MERGES_MAX = 10_000
 CHUNK = 256 * 1024
 _CELL = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")

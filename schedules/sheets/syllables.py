@@ -23,16 +23,19 @@ _OF_STOPS = {"\u0301", "\u0323"}  # a rhyme that ends in -c -ch -p -t has sắc 
 _SYLLABLE = re.compile(f"(?:{'|'.join(ONSETS.split())})?(?:{'|'.join(RHYMES.split())})")
 # A tone does not stand on the glide that ends a rhyme: “chào”, not “chaò”. In “quý”, “giò” and “thuý” there is none.
 _ENDS_IN_GLIDE = re.compile("(?:[aăâeêoôơư]|(?<![qg])u|(?<!g)i)[iou]$|[aâ]y$")
-_BETWEEN = re.compile(r"[\s!-@\[-`{-~]+")  # white space, ASCII's signs and digits
+LONGEST = 12  # characters, with marks apart; “nghiễng” has 9
+WORD = re.compile(r"[^\s!-@\[-`{-~]+")  # no white space, none of ASCII's signs and digits
 
 
 def words(text: str) -> list[str]:
     """Return the words of a text: what stands between white space, digits and the signs of ASCII."""
-    return [word for word in _BETWEEN.split(text) if word]
+    return WORD.findall(text)
 
 
 def is_syllable(word: str) -> bool:
     """Return whether a word can be a Vietnamese syllable, in either case, composed or not."""
+    if len(word) > LONGEST:
+        return False
     marks = unicodedata.normalize("NFD", word.lower())
     tones = [c for c in marks if c in _TONES]
     letters = unicodedata.normalize("NFC", "".join(c for c in marks if c not in _TONES))

@@ -311,6 +311,11 @@ def test_too_many_rows_and_too_many_columns():
     assert code(",".join([*wide, "more"]).encode()) == "sheet.too_many_columns"
 
 
+def test_a_file_of_blank_lines_or_of_commas_is_given_up_early():
+    assert code(b"a\n" + b"\n" * limits.LAST_ROW) == "sheet.too_many_rows"
+    assert code(b"\xe1," * 1_000_000) == "sheet.too_many_columns"
+
+
 def test_too_many_rows_in_a_workbook():
     made = openpyxl.Workbook(write_only=True)
     sheet = made.create_sheet()
