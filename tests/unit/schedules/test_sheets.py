@@ -284,6 +284,7 @@ def test_single_words_in_many_cells_tell_it_together():
 VIETNAMESE = st.text("aăâeêioôơuưyđhnbtgclmr àáảãạằắẳẵặầấẩẫậèéẻẽẹềếểễệìíỉĩịòóỏõọồốổỗộờớởỡợùúủũụừứửữựỳýỷỹỵ")
 
 
+@settings(deadline=None)
 @given(VIETNAMESE.map(lambda text: " ".join(word for word in text.split() if is_syllable(word))))
 def test_vietnamese_in_unicode_is_never_taken_for_an_old_encoding(text):
     assert legacy_encoding(text) is None
@@ -435,11 +436,13 @@ def only_app_errors(data):
         "".join(cell for row in table.rows for cell in row.cells).encode()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=2000), st.sampled_from([b"", b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"]))
 def test_only_app_errors_leave_on_any_bytes(data, start):
     only_app_errors(start + data)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=500))
 def test_only_app_errors_leave_on_any_text(text):
     only_app_errors(text.encode("utf-8", "surrogatepass"))
