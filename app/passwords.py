@@ -35,9 +35,9 @@ class Passwords:
         return str(self._offload(self._hasher.hash, password))
 
     def matches(self, password: str, stored: str | None) -> bool:
-        """Return whether it is the one; takes as long when there is no such account (stored is None)."""
+        """Return whether it is the one; takes as long when there is no account (None) or no password (empty)."""
         found = bool(self._offload(self._verify, stored or self._nobody, password))
-        return found and stored is not None
+        return found and bool(stored)
 
     def _verify(self, stored: str, password: str) -> bool:
         try:

@@ -11,14 +11,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from attendance.register import PointLine, PollLine, Register, whole_minutes
+from core.cells import safe_cell
 from core.clock import from_ms
 from core.errors import N_
 
 Say = Callable[[str], str]  # translates one English sentence
-
-# A cell that begins so is run as a formula by spreadsheets; the wide forms are turned into these by some.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-UNSEEN = dict.fromkeys([0, *range(0x202A, 0x202F), *range(0x2066, 0x206A)])  # NUL and bidirectional overrides
 
 POINT_HEADINGS = (
     N_("No."),
@@ -35,12 +32,6 @@ POINT_HEADINGS = (
     N_("Speaking (seconds)"),
     N_("Remark"),
 )
-
-
-def safe_cell(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula and that shows what it holds."""
-    text = text.translate(UNSEEN)
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
 
 
 def to_csv(register: Register, say: Say) -> bytes:

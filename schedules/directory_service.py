@@ -24,7 +24,7 @@ from schedules.models import (
     Topic,
     User,
 )
-from schedules.names import person_key, place_key
+from schedules.names import person_key, place_key, search_key
 from schedules.records import (
     CourseView,
     Credentials,
@@ -104,6 +104,7 @@ class Directory:
             roles=sorted(new.roles),
             locale=new.locale,
             calendar_key=new_key(),
+            search_key=search_key(new.name),
         )
         with self._db.transaction() as s:
             found(s, Organisation, new.org_id)
