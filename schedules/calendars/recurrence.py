@@ -21,7 +21,7 @@ FREQUENCIES = ("YEARLY", "MONTHLY", "WEEKLY", "DAILY", "HOURLY")
 TOO_FAST = ("MINUTELY", "SECONDLY")  # nobody meets every minute; who says so wants to keep us busy
 VALUES_MAX = 400  # in one list: the longest that makes sense names each day of a year
 NUMBER_MAX = 100_000_000  # of INTERVAL and COUNT
-STEPS_MAX = 500_000  # days and times looked at for a whole calendar: about 1 s
+STEPS_MAX = 300_000  # days and times looked at for a whole calendar: about 1 s
 DAY = timedelta(days=1)
 RANGES = {  # of each list: lowest and highest, and whether it may count from the end
     "BYMONTH": (1, 12, False),
