@@ -4,11 +4,12 @@
 section 3.2.5 (CANCEL); MS-OXCICAL (X-MICROSOFT-CDO-BUSYSTATUS).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from core.errors import AppError, N_, Invalid
+from core.errors import N_, AppError, Invalid
 from schedules.calendars.event_times import EventTimes, Marks, Span
 from schedules.calendars.file_zones import FileZones
 from schedules.calendars.lines import Component, read_components, unescaped
@@ -105,17 +106,24 @@ class _Reader:
         for events in _by_uid(part for part in file.parts if part.kind == "VEVENT"):
             overrides: list[Override] = []
             for event in _newest_overrides(events):
-                self._try(event, lambda event=event: overrides.append(Override(event, EventTimes(event, zones))))  # type: ignore[misc]
+                with self._skipping(event):
+                    times = EventTimes(event, zones)
+                    times.mark(event.all("RECURRENCE-ID")[0])
+                    overrides.append(Override(event, times))
             for master in _newest_masters(events):
-                self._try(master, lambda master=master: self._add_series(master, overrides, zones))  # type: ignore[misc]
+                with self._skipping(master):
+                    self._add_series(master, overrides, zones)
             for override in overrides:
-                if is_busy(override.event):
-                    self._add(override.event, [override.times.own])
+                own = override.times.own
+                if is_busy(override.event) and self._is_asked_for(own):
+                    self._check_room(1)
+                    self.busy.append(Busy(own.starts_at, own.ends_at, summary_of(override.event)))
 
-    def _try(self, event: Component, do: Callable[[], None]) -> None:
-        """Do something with an event; what is wrong with it is counted, not fatal, save where it never ends."""
+    @contextmanager
+    def _skipping(self, event: Component) -> Iterator[None]:
+        """Count what is wrong with an event and go on, save where it would never end."""
         try:
-            do()
+            yield
         except Endless as error:
             raise Invalid(
                 "calendar.endless_rule",
@@ -143,23 +151,16 @@ class _Reader:
         futures.sort(key=lambda future: future.begins)
         # Times that lie outside may be moved into what is asked for.
         reach = max((abs(future.shift) + future.length for future in futures), default=NOTHING)
-        by_event: dict[int, tuple[Component, list[Span]]] = {}
+        found: list[tuple[Component, Span]] = []  # added at the end, so that a broken event adds nothing
         for span in times.spans(self._since - reach, self._until + reach, self._work):
             if span in replaced:
                 continue
             event, moved = _moved(master, span, futures, self._work)
             if is_busy(event) and self._is_asked_for(moved):
-                by_event.setdefault(id(event), (event, []))[1].append(moved)
-                self._check_room(sum(len(spans) for _, spans in by_event.values()))
-        for event, spans in by_event.values():
-            self._add(event, spans)
-
-    def _add(self, event: Component, spans: Iterable[Span]) -> None:
-        summary = summary_of(event)
-        for span in spans:
-            if self._is_asked_for(span):
-                self._check_room(1)
-                self.busy.append(Busy(span.starts_at, span.ends_at, summary))
+                found.append((event, moved))
+                self._check_room(len(found))
+        names = {id(event): summary_of(event) for event in (master, *(future.event for future in futures))}
+        self.busy += [Busy(span.starts_at, span.ends_at, names[id(event)]) for event, span in found]
 
     def _is_asked_for(self, span: Span) -> bool:
         """Say whether a time lasts at all and overlaps what is asked for."""

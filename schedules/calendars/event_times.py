@@ -131,10 +131,10 @@ class EventTimes:
         return named if isinstance(named, datetime) else self._to_utc(datetime.combine(named, time.min))
 
     def spans(self, low: datetime, high: datetime, work: Work) -> Iterator[Span]:
-        """Yield each time the event takes place that may overlap `low` to `high`, aware UTC, besides what EXDATE leaves out.
+        """Yield each time that the event takes place and may overlap `low` to `high`, without what EXDATE leaves out.
 
-        work: paid for everything looked at.  Raises Endless when it does not suffice, Invalid for a rule, RDATE or
-        EXDATE that makes no sense.
+        low, high: aware UTC; work: paid for everything looked at.  Raises Endless when it does not suffice,
+        Invalid for a rule, RDATE or EXDATE that makes no sense.
         """
         left_out, seen = Marks(), set()
         for line in _single(self._event.all("EXDATE"), work):

@@ -63,8 +63,8 @@ class FileZones:
     def named(self, tzid: str) -> ToUtc:
         """Return how to read the wall clock of a TZID; empty: the zone of floating times.
 
-        Raises Invalid (`calendar.unknown_zone`) for one that nobody explains, `calendar.bad_zone` for rules that make no
-        sense, Endless for rules that take too long.
+        Raises Invalid (`calendar.unknown_zone`) for one that nobody explains, `calendar.bad_zone` for
+        rules that make no sense, Endless for rules that take too long.
         """
         if tzid not in self._known:
             self._known[tzid] = self._find(tzid)

@@ -9,6 +9,7 @@ busy times is kept, with the number of its line; everything else is passed over,
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from core.errors import N_, Invalid
 
@@ -37,6 +38,7 @@ USED = {
     "TZOFFSETFROM",
     "TZOFFSETTO",
 }
+NAME_END = re.compile(r"[;:]")
 LINE_END = re.compile(r"\r\n|\n|\r")
 ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -167,10 +169,11 @@ def _close(kind: str, number: int, passed_over: list[str], open_parts: list[Comp
 
 def _keep(line: str, number: int, into: Component) -> None:
     """Keep a property if it is one that is used; lines without a colon are nothing."""
-    name = re.split("[;:]", line, maxsplit=1)[0].strip().upper()
-    if name not in USED or len(line) == len(name):
+    written = NAME_END.split(line, maxsplit=1)[0]
+    name = written.strip().upper()
+    if name not in USED or len(line) == len(written):
         return
-    parameters, value = _split(line[len(name) :])
+    parameters, value = _split(line[len(written) :])
     same = into.properties.setdefault(name, [])
     if len(same) < PROPERTIES_MAX:
         same.append(Property(name, parameters, value, number))
@@ -188,7 +191,7 @@ def _split(rest: str) -> tuple[dict[str, str], str]:
             colon = index
             break
     parameters: dict[str, str] = {}
-    for begin, end in zip(cuts, [*cuts[1:], colon], strict=True):
+    for begin, end in pairwise([*cuts, colon]):
         name, _, value = rest[begin + 1 : end].partition("=")
         parameters.setdefault(name.strip().upper(), value.strip().strip('"'))
     return parameters, rest[colon + 1 :]
