@@ -52,13 +52,15 @@ def read_url(url: str, ports: frozenset[int] | None = PORTS) -> Place:
         raise _bad_address()
     try:
         parts = urlsplit(url)
-        port = parts.port
-        host = _host(parts.hostname or "")
     except ValueError as error:
         raise _bad_address() from error
     scheme = "https" if parts.scheme in ("webcal", "webcals") else parts.scheme
     if scheme not in ("http", "https"):
         raise Invalid("calendar.bad_scheme", N_("The address must begin with https://, http:// or webcal://."))
+    try:
+        port, host = parts.port, _host(parts.hostname or "")
+    except ValueError as error:
+        raise _bad_address() from error
     if "@" in parts.netloc:
         raise Invalid("calendar.address_with_password", N_("The address must not hold a name or a password."))
     port = {"http": 80, "https": 443}[scheme] if port is None else port

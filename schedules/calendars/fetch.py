@@ -13,10 +13,10 @@ import ssl
 import threading
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from time import monotonic
-from typing import cast
 from urllib.parse import urljoin
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -100,14 +100,16 @@ class Fetcher:
             connection = self._connection(place, self._addresses(place, deadline), hurry)
             try:
                 connection.request("GET", place.target, headers=_headers(etag), preload_content=False)
-                answer = connection.getresponse()
-                return self._answer(place, answer, etag)
+                with closing(connection.getresponse()) as answer:
+                    told = self._answer(place, answer, etag)
+                hurry.check()  # a connection that was shut looks like the end of a body
+                return told
             except AppError:
+                hurry.check()
                 raise
             except (HTTPError, HTTPException, OSError, ValueError) as error:
                 raise _refusal(error, place, hurry) from error
             finally:
-                hurry.check()
                 connection.close()
 
     def _answer(self, place: Place, answer: HTTPResponse, etag: str) -> Fetched | Place | None:
@@ -268,7 +270,7 @@ def _body(answer: HTTPResponse) -> bytes:
         raise _bad_encoding()
     unpack = None if encoding in ("identity", "") else zlib.decompressobj(ZLIB_OR_GZIP)
     data, came = bytearray(), 0
-    while chunk := cast(bytes, answer.read1(CHUNK, decode_content=False)):
+    while chunk := answer.read1(CHUNK, decode_content=False):
         came += len(chunk)
         if unpack is None:
             data += chunk
