@@ -143,6 +143,7 @@ class _Reader:
         times = EventTimes(master, zones)
         replaced, futures = Marks(), []
         for override in overrides:
+            self._work.spend()  # many masters and many overrides of one UID would be their product
             line = override.event.all("RECURRENCE-ID")[0]
             replaced.add(times.mark(line))
             if line.parameters.get("RANGE", "").upper() == "THISANDFUTURE":

@@ -161,7 +161,7 @@ class SubscriptionService:
 
         resource_ids: of points, equipment, lecturers; start, end: aware. Times are whole, not cut at start and end.
         """
-        ids, found_rows = sorted(set(resource_ids)), []
+        ids, views = sorted(set(resource_ids)), []
         with self._db.reading() as s:
             for n in range(0, len(ids), IDS_AT_ONCE):
                 query = (
@@ -173,11 +173,9 @@ class SubscriptionService:
                         BusyTime.ends_at > start,
                     )
                 )
-                found_rows += s.execute(query).all()
-        views = [
-            BusyView(row.resource_id, row.starts_at, row.ends_at, row.summary, row.subscription_id, name)
-            for row, name in found_rows
-        ]
+                for row, name in s.execute(query):
+                    seen = BusyView(row.resource_id, row.starts_at, row.ends_at, row.summary, row.subscription_id, name)
+                    views.append(seen)
         return sorted(views, key=lambda v: (v.starts_at, v.ends_at, v.resource_id, v.summary))
 
     # ---- inside ----
