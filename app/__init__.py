@@ -32,8 +32,19 @@ def create_app(
     app.secret_key = keys.secret_key(config)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
-    parts = services.build(config, clock or SystemClock())
-    for name in ("config", "clock", "bus", "db", "schedules", "rooms", "attendance", "replays"):
+    parts = services.build(config, clock or SystemClock(), offload)
+    for name in (
+        "config",
+        "clock",
+        "bus",
+        "db",
+        "schedules",
+        "rooms",
+        "attendance",
+        "replays",
+        "subscriptions",
+        "rosters",
+    ):
         app.extensions[name] = getattr(parts, name)
     app.extensions.update(services=parts, node=node, passwords=passwords.Passwords(offload, quick=config.testing))
 

@@ -1,11 +1,13 @@
 """Two languages: which one a request gets, times on screen, and the words the pages' scripts need."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from babel.support import Translations
 from flask import Blueprint, Flask, current_app, redirect, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel, format_datetime, get_locale, gettext
@@ -72,6 +74,11 @@ def local(at: datetime, form: str = "medium", zone: str | None = None) -> str:
     """
     place = ZoneInfo(zone or current_app.config["BABEL_DEFAULT_TIMEZONE"])
     return str(format_datetime(at.astimezone(place), form, rebase=False))
+
+
+def translation_of(locale: str) -> Callable[[str], str]:
+    """Return what puts an English sentence into one language, outside of any request."""
+    return Translations.load(str(TRANSLATIONS), [locale]).gettext
 
 
 def js_catalogue() -> str:

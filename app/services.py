@@ -1,7 +1,10 @@
 """The services of one running product, made once from its configuration."""
 
 from dataclasses import dataclass
+from functools import partial
 
+from app.i18n import translation_of
+from app.offload import Offload, directly
 from attendance.service import AttendanceService
 from core.bus import EventBus
 from core.clock import Clock
@@ -10,6 +13,11 @@ from core.db import Database
 from core.journal import Journal
 from replays.service import ReplayService
 from rooms.service import RoomService
+from schedules.calendars.busy_reader import read_busy
+from schedules.calendars.fetch import Fetcher
+from schedules.calendars.letter_service import LetterService
+from schedules.calendars.subscription_service import SubscriptionService
+from schedules.rosters.roster_service import RosterService
 from schedules.service import ScheduleService
 
 
@@ -26,10 +34,16 @@ class Services:
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
+    letters: LetterService
+    subscriptions: SubscriptionService
+    rosters: RosterService
 
 
-def build(config: Config, clock: Clock) -> Services:
-    """Open the database and make every service on it; nothing is subscribed yet (see wiring)."""
+def build(config: Config, clock: Clock, offload: Offload = directly) -> Services:
+    """Open the database and make every service on it; nothing is subscribed yet (see wiring).
+
+    offload: runs what would keep the processor from everybody else for long.
+    """
     config.data_dir.mkdir(parents=True, exist_ok=True)
     db, bus = Database(config.database), EventBus()
     schedules, rooms = ScheduleService(db, bus, clock), RoomService(db, bus, clock, config.grace_s)
@@ -43,4 +57,7 @@ def build(config: Config, clock: Clock) -> Services:
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),
+        letters=LetterService(db, clock, config, translation_of(config.locale)),
+        subscriptions=SubscriptionService(db, clock, Fetcher(), config.zone, partial(offload, read_busy)),
+        rosters=RosterService(db, clock),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.services import Services
 from attendance.service import BallotsChanged
+from core.clock import to_ms
 from core.errors import AppError
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Ticker:
         self._step("open due lectures", self.open_due)
         self._step("expire lost connections", self._services.rooms.sweep)
         self._step("end overdue lectures", self.end_overdue)
+        self._step("give free where nobody came", self.release_no_shows)
 
     def tally(self) -> None:
         """Tell each room the new counts of its polls."""
@@ -76,6 +78,22 @@ class Ticker:
         for lecture in self._services.schedules.overdue(self._services.clock.now()):
             self._services.rooms.expire(lecture.id)
             self._services.schedules.mark(lecture.id, "ended")
+
+    def release_no_shows(self) -> None:
+        """Give points free at which nobody has come long after a class began; the class goes on without them."""
+        services, minutes = self._services, self._services.config.no_show_minutes
+        if not minutes:
+            return
+        now = services.clock.now()
+        for lecture in services.schedules.live():
+            state = services.rooms.state(lecture.id)
+            if state.started_ms is None or to_ms(now) - state.started_ms < minutes * 60_000:
+                continue
+            missing = set(lecture.point_ids) - set(lecture.released) - state.present.keys()
+            if missing:
+                missing -= {stay.participant for stay in services.attendance.intervals(lecture.id)}
+            for point_id in missing:
+                services.schedules.release_point(lecture.id, point_id)
 
     def _step(self, what: str, step: Callable[[], Any]) -> None:
         try:

@@ -6,6 +6,8 @@ follows from an event in another feature is one line here.
     RoomChanged       an entry is in a lecture's journal
     StreamRevoked     an encoder's or a player's token is worthless
     BallotsChanged    a poll's ballot box has more in it
+    LectureScheduled  a lecture is in the timetable
+    LectureChanged    a planned lecture is different now
     LectureCancelled  a planned lecture will not take place
 """
 
@@ -18,6 +20,7 @@ from flask import Flask
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
+from app.errands import Errands, transport_of
 from app.keys import turn_secret
 from app.node_pool import NodePool
 from app.services import Services
@@ -27,7 +30,7 @@ from attendance.service import BallotsChanged
 from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
-from schedules.events import LectureCancelled, StreamRevoked
+from schedules.events import LectureCancelled, LectureChanged, LectureScheduled, StreamRevoked
 from schedules.service import ScheduleService
 from signaling import whip
 from signaling.broadcast import Broadcast
@@ -48,6 +51,7 @@ class Wiring:
     edge: Edge
     bridge: MediaBridge
     ticker: Ticker
+    errands: Errands
     signals: Signals
     services: Services
 
@@ -56,11 +60,13 @@ class Wiring:
         self.services.rooms.resume()
         self.bridge.start()
         self.socketio.start_background_task(self.ticker.run, pause_of(self.socketio))
+        self.socketio.start_background_task(self.errands.run, pause_of(self.socketio))
         self.socketio.start_background_task(self.signals.run, pause_of(self.socketio))
 
     def stop(self) -> None:
         """End what runs in the background at its next pause."""
         self.ticker.stop()
+        self.errands.stop()
         self.signals.stop()
         self.bridge.stop()
 
@@ -79,6 +85,7 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     bridge = _bridge(services, socketio, node, broadcast, signals)
     parts = Parts(services.rooms, bridge, partial(verify, str(app.secret_key)), words, services.clock, turn)
     ticker = Ticker(services)
+    errands = Errands(services, transport_of(services.config))
 
     streams = Streams(services.schedules.streams, services.rooms, bridge)
     bridge.watcher = streams
@@ -96,9 +103,11 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
     on(RoomChanged, streams.room_changed)  # a class that is over ends its streams
     on(StreamRevoked, lambda event: streams.revoked(event.token))  # what runs on it ends at once
+    for planned in (LectureScheduled, LectureChanged, LectureCancelled):
+        on(planned, services.letters.follow)  # whoever takes part gets an invitation, its update or its end
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
-    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, services)
+    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, errands, signals, services)
 
 
 def _bridge(

@@ -207,6 +207,11 @@ class ScheduleService(Directory):
         with self._db.reading() as s:
             return _views(s, s.scalars(query.order_by(Lecture.ends_at, Lecture.id)))
 
+    def live(self) -> list[LectureView]:
+        """Return the lectures that are live."""
+        with self._db.reading() as s:
+            return _views(s, s.scalars(select(Lecture).where(Lecture.status == "live").order_by(Lecture.starts_at)))
+
     def lecture_for_point(self, point_id: str, now: datetime) -> LectureView | None:
         """Return what is open or live at a point, else what comes next there, else None."""
         current, following = self.at_point(point_id, now)

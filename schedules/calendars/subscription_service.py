@@ -1,6 +1,6 @@
 """Calendars of other bodies that are followed, and when they keep whom busy. The only SQL on these tables."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -22,6 +22,7 @@ from schedules.records import ResourceKind
 
 BACK, AHEAD = timedelta(days=366), timedelta(days=2 * 366)  # a year back, two years ahead
 EVERY = timedelta(hours=1)
+Reader = Callable[[bytes, datetime, datetime, str], Read]
 AT_ONCE = 5  # calendars that one call refreshes: each may take ten seconds
 IDS_AT_ONCE = 500  # in one IN (…)
 ETAG_LENGTH = NAME_LENGTH = 200  # the columns'
@@ -61,11 +62,13 @@ class BusyView:
 class SubscriptionService:
     """Follows calendars of other bodies. It waits for their servers, so it belongs in a thread of its own."""
 
-    def __init__(self, db: Database, clock: Clock, fetcher: Fetcher, zone: str) -> None:
+    def __init__(self, db: Database, clock: Clock, fetcher: Fetcher, zone: str, read: Reader = read_busy) -> None:
         """Keep calendars in `db`, fetch them with `fetcher`.
 
-        zone: IANA name, for whole days and for times that name no zone.
+        zone: IANA name, for whole days and for times that name no zone; read: reads a file, elsewhere if that
+        takes long.
         """
+        self._reader = read
         self._db, self._clock, self._fetcher, self._zone = db, clock, fetcher, zone
 
     def subscribe_url(self, name: str, kind: ResourceKind, resource_id: str, url: str, by: str) -> SubscriptionView:
@@ -181,7 +184,7 @@ class SubscriptionService:
     # ---- inside ----
 
     def _read(self, data: bytes, now: datetime) -> Read:
-        return read_busy(data, now - BACK, now + AHEAD, self._zone)
+        return self._reader(data, now - BACK, now + AHEAD, self._zone)
 
     def _check_resource(self, kind: ResourceKind, resource_id: str) -> None:
         if kind not in TABLES:

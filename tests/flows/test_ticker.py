@@ -116,6 +116,23 @@ def test_the_last_answers_before_the_close_are_in_the_result(wiring: Wiring, sch
     wiring.ticker.tally()  # comes too late, harms nothing
 
 
+def test_a_point_where_nobody_came_is_given_free_and_may_still_come(
+    wiring: Wiring, school: School, clock: FakeClock
+) -> None:
+    lecture = go_live(wiring, school, clock)
+    clock.advance(minutes=29)
+    wiring.ticker.tick()
+    assert school.schedules.lecture(lecture).released == ()
+    wiring.services.rooms.disconnected(lecture, school.a.id, "c2")  # who was here once has come
+    clock.advance(minutes=1)
+    wiring.ticker.tick()
+    assert school.schedules.lecture(lecture).released == (school.b.id,)
+    elsewhere = school.draft(clock.now(), main_point_id=school.b.id, point_ids=(school.a.id,))
+    assert {clash.resource_id for clash in school.schedules.check(elsewhere)} == {school.a.id, school.lecturer.id}
+    wiring.services.rooms.join(lecture, school.b.id, "point", "c9")
+    assert school.b.id in wiring.services.rooms.state(lecture).present
+
+
 def test_cancelling_sends_the_lobby_home(wiring: Wiring, school: School, clock: FakeClock) -> None:
     lecture = school.lecture(clock.now())
     wiring.ticker.tick()

@@ -1,0 +1,60 @@
+"""What waits for other machines: letters are sent, calendars of other bodies are fetched.
+
+Beside the ticker and slower than it: a mail server that does not answer holds nobody up.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from app.services import Services
+from core.config import Config
+from schedules.calendars.mail import FileOutbox, SmtpTransport, Transport
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 10.0
+LOOK_S = 0.5  # how long a stop may have to wait
+
+
+class Errands:
+    """Goes its rounds; one failing errand is logged and never stops the other."""
+
+    def __init__(self, services: Services, transport: Transport) -> None:
+        """Send letters by `transport`; under green threads its sockets let the others run."""
+        self._services = services
+        self._transport = transport
+        self._going = True
+
+    def run(self, pause: Callable[[float], Any]) -> None:
+        """Do rounds until `stop`.  pause: sleeps that many seconds, the Socket.IO server's own kind of sleep."""
+        while self._going:
+            self.round()
+            waited = 0.0
+            while self._going and waited < EVERY_S:
+                pause(LOOK_S)
+                waited += LOOK_S
+
+    def stop(self) -> None:
+        """End `run` at its next pause."""
+        self._going = False
+
+    def round(self) -> None:
+        """Send what letters are due and fetch what calendars are due."""
+        now = self._services.clock.now()
+        self._do("send letters", lambda: self._services.letters.deliver_due(now, self._transport))
+        self._do("fetch calendars", lambda: self._services.subscriptions.refresh_due(now))
+
+    def _do(self, what: str, errand: Callable[[], int]) -> None:
+        try:
+            errand()
+        except Exception:
+            log.exception("errand failed", extra={"errand": what})
+
+
+def transport_of(config: Config) -> Transport:
+    """Return what takes letters: the mail server that is set, else a folder of files."""
+    if config.smtp is None:
+        return FileOutbox(config.outbox_dir)
+    server = config.smtp
+    return SmtpTransport(server.host, server.port, server.user, server.password, server.tls, config.sender)
