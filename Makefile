@@ -140,6 +140,10 @@ bench-growth: setup $(S)/dev $(S)/machine ## What a viewer costs as classes grow
 bench-switch: setup $(S)/dev $(S)/machine ## Pass a slot to and fro 40 times, seen by Chromium and 60 light viewers
 	$(PY) -m bench.switch
 
+.PHONY: bench-booking
+bench-booking: setup $(S)/dev $(S)/machine ## 10,000 random bookings from 8 processes on SQLite and PostgreSQL, beside a brute-force oracle
+	scripts/with_postgres.sh $(PY) -m bench.booking
+
 # ---- generated files ----------------------------------------------------------------------
 
 .PHONY: protocol

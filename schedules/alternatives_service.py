@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from core.clock import Clock
 from core.db import Database
 from schedules.alternatives import Offers, Span, Swap, free_times
-from schedules.booking_service import held_between, hours_of, wishes_of
+from schedules.booking_service import held_between, hours_of, standing_at, wishes_of
 from schedules.conflicts import Hold, NamedClash, Taken
 from schedules.hours import within_hours
 from schedules.models import BridgePoint, Equipment, Organisation
@@ -41,7 +41,7 @@ class Alternatives:
             )
 
     def _times(self, s: Session, draft: LectureDraft, lecture_id: str) -> list[Span]:
-        wishes = wishes_of(s, lecture_id, draft)
+        wishes = wishes_of(lecture_id, draft, standing_at(s, [draft]))
         monday = draft.starts_at - timedelta(days=to_local(draft.starts_at, draft.zone).weekday() + 1)
         kinds = {wish.resource_id: wish.kind for wish in wishes}
         taken = Taken(held_between(s, kinds, monday - WEEK, monday + 2 * WEEK))

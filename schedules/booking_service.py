@@ -5,22 +5,24 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import delete, insert, select, text, union_all
+from sqlalchemy import and_, column, delete, insert, select, text, union_all, values
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from core.clock import Clock
-from core.db import Database
+from core.db import Database, UtcDateTime
 from core.errors import N_, Invalid, NotFound
 from core.ids import new_id
 from schedules.calendars.models import BusyTime
 from schedules.conflicts import BookingClash, Clash, Hold, NamedClash, clashes_among, find_clashes, name_clash
 from schedules.directory_service import found
 from schedules.hours import Window, within_hours
-from schedules.lifecycle import REASON_MAX
+from schedules.lifecycle import LONGEST, MARGIN_MAX, REASON_MAX
 from schedules.models import Availability, Block, Booking, BridgePoint, Equipment, Lecture, User
 from schedules.records import BlockView, LectureDraft, ResourceKind
 
+APART = timedelta(days=1)
+LONGEST_HOLD = LONGEST + timedelta(minutes=2 * MARGIN_MAX)
 BOOKING_LOCK = 0x6469656D  # "diem": PostgreSQL's advisory lock for whoever books
 TABLES: dict[ResourceKind, type[Any]] = {
     "point": BridgePoint,
@@ -200,21 +202,32 @@ class Bookings:
             return hours_of(s, {user_id}).get(user_id, [])
 
 
-def wishes_of(s: Session, lecture_id: str, draft: LectureDraft) -> list[Hold]:
+Standing = Mapping[str, Sequence[str]]  # point -> the sets of equipment that stand there
+
+
+def standing_at(s: Session, drafts: Iterable[LectureDraft]) -> dict[str, list[str]]:
+    """Return the equipment that stands at each point of drafts."""
+    points = {point_id for draft in drafts for point_id in (draft.main_point_id, *draft.point_ids)}
+    query = select(Equipment.point_id, Equipment.id).where(
+        Equipment.point_id.in_(points), Equipment.retired_at.is_(None)
+    )
+    standing: dict[str, list[str]] = {}
+    for point_id, equipment_id in s.execute(query):
+        standing.setdefault(str(point_id), []).append(equipment_id)
+    return standing
+
+
+def wishes_of(lecture_id: str, draft: LectureDraft, standing: Standing) -> list[Hold]:
     """Return every resource that a draft needs: its points, the equipment there, its operators, the lecturer.
 
     Points, equipment and operators are needed during set-up and tear-down too.
     """
     points = (draft.main_point_id, *draft.point_ids)
     brought = dict(draft.equipment)
-    standing = s.scalars(
-        select(Equipment.id).where(
-            Equipment.point_id.in_([p for p in points if p not in brought]), Equipment.retired_at.is_(None)
-        )
-    )
+    there = [equipment_id for p in points if p not in brought for equipment_id in standing.get(p, ())]
     resources: set[tuple[ResourceKind, str]] = {("point", point_id) for point_id in points}
     # a set that stands at one of the points and is brought to another is needed once
-    resources |= {("equipment", equipment_id) for equipment_id in (*brought.values(), *standing)}
+    resources |= {("equipment", equipment_id) for equipment_id in (*brought.values(), *there)}
     resources |= {("operator", user_id) for _, user_id in draft.operators if user_id != draft.lecturer_id}
     early = draft.starts_at - timedelta(minutes=draft.setup_min)
     late = draft.ends_at + timedelta(minutes=draft.teardown_min)
@@ -225,10 +238,26 @@ def wishes_of(s: Session, lecture_id: str, draft: LectureDraft) -> list[Hold]:
 
 def held(s: Session, wishes: Sequence[Hold]) -> list[Hold]:
     """Return what could stand in the way of wishes; the pure core decides what does."""
-    if not wishes:
-        return []
-    start, end = min(w.starts_at for w in wishes), max(w.ends_at for w in wishes)
-    return held_between(s, {w.resource_id: w.kind for w in wishes}, start, end)
+    kinds = {w.resource_id: w.kind for w in wishes}
+    spans = _spans(wishes)
+    holds = set(_of_lectures(s, kinds, spans))  # one may reach into two spans
+    if spans:
+        holds.update(_of_others(s, kinds, spans[0][0], max(end for _, end in spans)))
+    return list(holds)
+
+
+def _spans(wishes: Sequence[Hold]) -> list[tuple[datetime, datetime]]:
+    """Return the times at which anything is wished for, those less than a day apart as one.
+
+    A weekly class of a year asks for a few hours of each week; most of what is held need not be read.
+    """
+    spans: list[tuple[datetime, datetime]] = []
+    for start, end in sorted({(w.starts_at, w.ends_at) for w in wishes}):
+        if spans and start - spans[-1][1] < APART:
+            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
+        else:
+            spans.append((start, end))
+    return spans
 
 
 def held_between(s: Session, kinds: Mapping[str, ResourceKind], start: datetime, end: datetime) -> list[Hold]:
@@ -236,16 +265,40 @@ def held_between(s: Session, kinds: Mapping[str, ResourceKind], start: datetime,
 
     kinds: of each resource, by id.
     """
-    ours = select(Booking.resource_id, Booking.starts_at, Booking.ends_at, Booking.lecture_id, Booking.block_id)
-    ours = ours.where(Booking.resource_id.in_(kinds), Booking.starts_at < end, Booking.ends_at > start)
-    theirs = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at, BusyTime.id)
-    theirs = theirs.where(BusyTime.resource_id.in_(kinds), BusyTime.starts_at < end, BusyTime.ends_at > start)
-    holds = [
-        Hold(kinds[resource_id], resource_id, begin, until, lecture_id or block_id or "")
-        for resource_id, begin, until, lecture_id, block_id in s.execute(ours)
+    return [*_of_lectures(s, kinds, [(start, end)]), *_of_others(s, kinds, start, end)]
+
+
+def _of_lectures(
+    s: Session, kinds: Mapping[str, ResourceKind], spans: Sequence[tuple[datetime, datetime]]
+) -> list[Hold]:
+    if not spans:
+        return []
+    moment = UtcDateTime()
+    # no lecture holds anything for longer, so what began earlier is over: the index finds the few that remain
+    rows = [(start - LONGEST_HOLD, start, end) for start, end in spans]
+    span = values(column("low", moment), column("start", moment), column("end", moment)).data(rows).cte("span")
+    query = (
+        select(Booking.resource_id, Booking.starts_at, Booking.ends_at, Booking.lecture_id)
+        .join(span, and_(Booking.starts_at > span.c.low, Booking.starts_at < span.c.end))
+        .where(Booking.ends_at > span.c.start, Booking.resource_id.in_(kinds), Booking.lecture_id.is_not(None))
+    )
+    return [Hold(kinds[i], i, begin, until, str(lecture_id)) for i, begin, until, lecture_id in s.execute(query)]
+
+
+def _of_others(s: Session, kinds: Mapping[str, ResourceKind], start: datetime, end: datetime) -> list[Hold]:
+    # from the few blocks to their bookings: the other way would read everything that lectures hold
+    blocks = (
+        select(Booking.resource_id, Booking.starts_at, Booking.ends_at, Block.id)
+        .join(Block, Block.id == Booking.block_id)
+        .where(Block.resource_id.in_(kinds), Booking.starts_at < end, Booking.ends_at > start)
+    )
+    theirs = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at, BusyTime.id).where(
+        BusyTime.resource_id.in_(kinds), BusyTime.starts_at < end, BusyTime.ends_at > start
+    )
+    return [
+        Hold(kinds[i], i, begin, until, str(holder))
+        for i, begin, until, holder in (*s.execute(blocks), *s.execute(theirs))
     ]
-    holds += [Hold(kinds[i], i, begin, until, busy_id) for i, begin, until, busy_id in s.execute(theirs)]
-    return holds
 
 
 def outside_hours(s: Session, wishes: Sequence[Hold]) -> list[Clash]:

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from core.errors import N_, Conflict
@@ -147,6 +148,8 @@ def find_clashes(wishes: Iterable[Hold], held: Iterable[Hold]) -> list[Clash]:
 
 def clashes_among(wishes: Sequence[Hold]) -> list[Clash]:
     """Return where wishes of several lectures that are planned together are in each other's way, each pair once."""
+    if not _meet(wishes):
+        return []
     taken = Taken(wishes)
     return [
         Clash(wish, other)
@@ -154,6 +157,16 @@ def clashes_among(wishes: Sequence[Hold]) -> list[Clash]:
         for other in taken.in_the_way(wish)
         if (other.starts_at, other.holder_id) < (wish.starts_at, wish.holder_id)
     ]
+
+
+def _meet(wishes: Iterable[Hold]) -> bool:
+    """Return whether any two lectures want anything at the same time; those of a weekly series never do."""
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for wish in wishes:
+        start, end = spans.get(wish.holder_id, (wish.starts_at, wish.ends_at))
+        spans[wish.holder_id] = min(start, wish.starts_at), max(end, wish.ends_at)
+    in_order = sorted(spans.values())
+    return any(after[0] < before[1] for before, after in pairwise(in_order))
 
 
 def name_clash(clash: Clash, resource: str, by: str, zone: str) -> NamedClash:

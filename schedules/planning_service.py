@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.db import Database
 from core.errors import N_, Conflict, Invalid
 from core.ids import new_id, new_key
-from schedules.booking_service import Bookings, wishes_of
+from schedules.booking_service import Bookings, Standing, standing_at, wishes_of
 from schedules.conflicts import Hold, NamedClash
 from schedules.directory_service import found
 from schedules.lifecycle import REASON_MAX, check_draft, check_editable, check_step
@@ -59,6 +59,7 @@ class Planner:
         ids = [new_id("lec") for _ in drafts]
         with self._bookings.writing(work.wanted, work.names, work.zone) as s:
             series_id = self._series(s, series, by) if series else None
+            standing = standing_at(s, drafts)
             for lecture_id, draft in zip(ids, drafts, strict=True):
                 row = Lecture(
                     id=lecture_id,
@@ -72,7 +73,7 @@ class Planner:
                 )
                 self._fill(s, row, draft)
                 s.add(row)
-                _want(s, work, lecture_id, draft)
+                _want(work, lecture_id, draft, standing)
             s.flush()
             self._bookings.hold(s, work.wanted, work.names, work.zone)
         return ids
@@ -87,6 +88,7 @@ class Planner:
         work = _Work(changes[0].draft.zone)
         ids = [change.lecture_id for change in changes]
         with self._bookings.writing(work.wanted, work.names, work.zone) as s:
+            standing = standing_at(s, [change.draft for change in changes])
             for change in changes:
                 row = found(s, Lecture, change.lecture_id)
                 _check_unchanged(row, change.sequence)
@@ -95,7 +97,7 @@ class Planner:
                 s.expire(row, ["places"])
                 self._fill(s, row, change.draft)
                 row.sequence += 1
-                _want(s, work, row.id, change.draft)
+                _want(work, row.id, change.draft, standing)
             self._bookings.free(s, ids)
             s.flush()
             self._bookings.hold(s, work.wanted, work.names, work.zone)
@@ -130,9 +132,10 @@ class Planner:
         zone = next(iter(drafts.values())).zone
         work = _Work(zone)
         with self._db.reading() as s:
+            standing = standing_at(s, drafts.values())
             for lecture_id, draft in drafts.items():
                 check_draft(draft)
-                _want(s, work, lecture_id, draft)
+                _want(work, lecture_id, draft, standing)
             return self._bookings.clashes(s, work.wanted, work.names, zone)
 
     def expand(self, series: SeriesDraft) -> list[LectureDraft]:
@@ -148,8 +151,9 @@ class Planner:
             raise Invalid("lecture.not_a_lecturer", N_("The person chosen is not a lecturer."))
         points = (draft.main_point_id, *draft.point_ids)
         brought, operators = dict(draft.equipment), dict(draft.operators)
+        known = s.scalars(select(BridgePoint).where(BridgePoint.id.in_(points))).all()  # all in one query
         for point_id in points:
-            point = found(s, BridgePoint, point_id)
+            point = next((p for p in known if p.id == point_id), None) or found(s, BridgePoint, point_id)
             if _gone(point.retired_at, draft):
                 raise Invalid(
                     "lecture.point_retired", N_("The bridge point %(point)s is not in use any more."), point=point.name
@@ -217,8 +221,8 @@ def _gone(since: datetime | None, draft: LectureDraft) -> bool:
     return since is not None and since <= draft.starts_at
 
 
-def _want(s: Session, work: _Work, lecture_id: str, draft: LectureDraft) -> None:
-    work.wanted.extend(wishes_of(s, lecture_id, draft))
+def _want(work: _Work, lecture_id: str, draft: LectureDraft, standing: Standing) -> None:
+    work.wanted.extend(wishes_of(lecture_id, draft, standing))
     work.names[lecture_id] = draft.title.strip()
 
 
