@@ -10,14 +10,14 @@ from flask_login import current_user
 
 from core.clock import Clock, to_ms
 from core.config import Config
-from core.errors import N_, AppError, Invalid, NotAllowed
+from core.errors import N_, AppError, NotAllowed
 from core.permissions import Role, any_may, require
-from schedules.forms import FIELD_OF, LOCAL, LectureForm, sentences, values_of
+from schedules.forms import sentences
 from schedules.ical import feed
 from schedules.records import LectureView, PointView, Purpose, StreamTokenView
 from schedules.service import CalendarKind, ScheduleService
 from schedules.week import days_of, local_date, monday_of, week_name
-from schedules.zones import midnight, to_local
+from schedules.zones import midnight
 
 bp = Blueprint("schedules", __name__, template_folder="templates")
 
@@ -25,7 +25,6 @@ DEVICE_COOKIE, PAIRING_COOKIE = "device", "pairing"
 DEVICE_KEPT_S = 400 * 86_400  # the longest a browser keeps a cookie; every answer starts it anew
 PAIRING_KEPT_S = 3600
 FEED_KEPT_S = 300
-USUAL_LENGTH = timedelta(minutes=90)
 EVERYWHERE: frozenset[Role] = frozenset({"admin", "organiser"})  # not bound to a point of their own
 
 
@@ -62,22 +61,6 @@ def timetable() -> ResponseReturnValue:
     )
 
 
-@bp.route("/lectures/new", methods=["GET", "POST"])
-def new_lecture() -> ResponseReturnValue:
-    """Plan a lecture."""
-    require(current_user.roles, "lecture.plan")
-    if request.method == "GET":
-        return _lecture_form(LectureForm(data=_blank()))
-    form = LectureForm(request.form)
-    try:
-        _check(form)
-        lecture = _schedules().create_lecture(form.draft(), by=current_user.id)
-    except AppError as error:
-        return _lecture_form(form, error)
-    flash(gettext("The lecture is in the timetable."), "success")
-    return redirect(url_for("schedules.lecture", lecture_id=lecture.id), 303)
-
-
 @bp.get("/lectures/<lecture_id>")
 def lecture(lecture_id: str) -> ResponseReturnValue:
     """Show one lecture and the ways into it."""
@@ -98,75 +81,21 @@ def _lecture_page(lecture_id: str, made: tuple[StreamTokenView, str, str] | None
         streams=_schedules().streams.tokens(found.id) if plans else [],
         made=made,
         point_names=dict(zip(found.all_point_ids, (found.main_point_name, *found.point_names), strict=True)),
+        extras=_extras(found),
+        released=set(found.released),
         teaches=found.lecturer_id == current_user.id,
         watches=bool(current_user.roles & (EVERYWHERE | {"observer"})),
     )
 
 
-@bp.route("/lectures/<lecture_id>/edit", methods=["GET", "POST"])
-def edit_lecture(lecture_id: str) -> ResponseReturnValue:
-    """Change a lecture that has not begun."""
-    require(current_user.roles, "lecture.plan")
-    found = _schedules().lecture(lecture_id)
-    if request.method == "GET":
-        return _lecture_form(LectureForm(data=values_of(found)), lecture=found)
-    form = LectureForm(request.form)
-    try:
-        _check(form)
-        _schedules().update_lecture(lecture_id, form.draft(), by=current_user.id)
-    except AppError as error:
-        return _lecture_form(form, error, lecture=found)
-    flash(gettext("The lecture was changed. Calendars follow by themselves."), "success")
-    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
-
-
-@bp.route("/lectures/<lecture_id>/cancel", methods=["GET", "POST"])
-def cancel_lecture(lecture_id: str) -> ResponseReturnValue:
-    """Ask whether to call a lecture off, and do it."""
-    require(current_user.roles, "lecture.plan")
-    if request.method == "GET":
-        return render_template("schedules/cancel.html", lecture=_schedules().lecture(lecture_id))
-    _schedules().cancel_lecture(lecture_id, by=current_user.id)
-    flash(gettext("The lecture was cancelled. Its points and lecturer are free again."), "success")
-    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
-
-
-def _lecture_form(
-    form: LectureForm, error: AppError | None = None, lecture: LectureView | None = None
-) -> ResponseReturnValue:
-    """Show the form, with all that was typed and, on top, all that was wrong with it."""
-    wrong = {name: [gettext(words) for words in said] for name, said in form.errors.items()}
-    said = [words for all_words in wrong.values() for words in all_words]
-    if error is not None and not said:
-        said = sentences(error, gettext)
-    page = render_template(
-        "schedules/lecture_form.html",
-        form=form,
-        lecture=lecture,
-        said=said,
-        marked=set(wrong) | ({FIELD_OF[error.code]} if error and error.code in FIELD_OF else set()),
-        courses=_schedules().courses(),
-        lecturers=[(user.id, user.name) for user in _schedules().users("lecturer")],
-        points=_schedules().points(),
-    )
-    return Response(page, error.status if error else 200)
-
-
-def _check(form: LectureForm) -> None:
-    if not form.validate():
-        raise Invalid("lecture.incomplete", N_("Something is missing in the form."))
-
-
-def _blank() -> dict[str, object]:
-    """Return what a new lecture's form shows: from the next full hour on."""
-    config = _config()
-    at = to_local(_clock().now(), config.zone).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    return {
-        "starts_at": at.strftime(LOCAL),
-        "ends_at": (at + USUAL_LENGTH).strftime(LOCAL),
-        "zone": config.zone,
-        "point_ids": [],
-    }
+def _extras(lecture: LectureView) -> dict[str, list[str]]:
+    """Return what is said beside each point: the set that is brought there, and who looks after it."""
+    pairs = (*lecture.equipment, *lecture.operators)
+    names = _schedules().labels({chosen for _, chosen in pairs})
+    extras: dict[str, list[str]] = {}
+    for point_id, chosen in pairs:
+        extras.setdefault(point_id, []).append(names.get(chosen, ""))
+    return extras
 
 
 # ---- keys of encoders and players -------------------------------------------------------------

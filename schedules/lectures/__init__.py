@@ -1,0 +1,1 @@
+"""The pages on which lectures and series are planned, changed and called off."""

@@ -1,0 +1,200 @@
+"""Pages that plan, change and call off lectures and series."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+from flask import Response, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from core.clock import Clock
+from core.config import Config
+from core.errors import N_, AppError, Invalid
+from core.permissions import require
+from schedules.alternatives import Offers
+from schedules.conflicts import BookingClash
+from schedules.forms import FIELD_OF, LOCAL, sentences
+from schedules.lectures.form import PlanForm, plan_values
+from schedules.records import LectureView, Scope
+from schedules.service import ScheduleService
+from schedules.views import bp
+from schedules.zones import to_local
+
+__all__ = ["bp"]
+
+USUAL_LENGTH = timedelta(minutes=90)
+USUAL_SETUP, USUAL_TEARDOWN = "30", "15"  # minutes: a hall is opened half an hour before
+MOST_SAID = 12  # clashes on one page: a year's series can have hundreds
+FIELDS = {
+    **FIELD_OF,
+    "lecture.margin": "setup_min",
+    "series.no_end": "count",
+    "series.interval": "interval",
+    "series.too_many": "count",
+    "series.too_long": "until",
+    "form.not_a_part": "parts",
+    "form.not_a_day": "dates",
+    "lecture.changed_meanwhile": "sequence",
+}
+
+
+@bp.route("/lectures/new", methods=["GET", "POST"])
+def new_lecture() -> ResponseReturnValue:
+    """Plan a lecture, or a series of them."""
+    require(current_user.roles, "lecture.plan")
+    if request.method == "GET":
+        return _page(PlanForm(data=_blank()))
+    form = PlanForm(request.form)
+    if (looked := _only_look(form)) is not None:
+        return looked
+    try:
+        _check(form)
+        series = form.series()
+        if series is None:
+            lecture = _schedules().create_lecture(form.draft(), by=current_user.id)
+            flash(gettext("The lecture is in the timetable."), "success")
+        else:
+            planned = _schedules().create_series(series, by=current_user.id)
+            lecture = planned[0]
+            flash(gettext("%(count)s lectures are in the timetable.", count=len(planned)), "success")
+    except AppError as error:
+        return _page(form, error)
+    return redirect(url_for("schedules.lecture", lecture_id=lecture.id), 303)
+
+
+@bp.route("/lectures/<lecture_id>/edit", methods=["GET", "POST"])
+def edit_lecture(lecture_id: str) -> ResponseReturnValue:
+    """Change a lecture that has not begun, alone or with others of its series."""
+    require(current_user.roles, "lecture.plan")
+    found = _schedules().lecture(lecture_id)
+    if request.method == "GET":
+        return _page(PlanForm(data=plan_values(found)), lecture=found)
+    form = PlanForm(request.form)
+    if (looked := _only_look(form, found)) is not None:
+        return looked
+    try:
+        _check(form)
+        scope = cast(Scope, form.scope.data or "one")
+        seen = form.seen_sequence()
+        _schedules().update_lecture(lecture_id, form.draft(), by=current_user.id, sequence=seen, scope=scope)
+    except AppError as error:
+        return _page(form, error, lecture=found)
+    flash(gettext("The lecture was changed. Calendars follow by themselves."), "success")
+    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
+
+
+@bp.route("/lectures/<lecture_id>/cancel", methods=["GET", "POST"])
+def cancel_lecture(lecture_id: str) -> ResponseReturnValue:
+    """Ask whether to call a lecture off, and do it."""
+    require(current_user.roles, "lecture.plan")
+    if request.method == "GET":
+        return render_template("schedules/cancel.html", lecture=_schedules().lecture(lecture_id))
+    scope = cast(Scope, said if (said := request.form.get("scope", "")) in ("following", "all") else "one")
+    sequence = request.form.get("sequence", "")
+    _schedules().cancel_lecture(
+        lecture_id,
+        by=current_user.id,
+        because=request.form.get("because", ""),
+        sequence=int(sequence) if sequence.isdecimal() and len(sequence) < 9 else None,
+        scope=scope,
+    )
+    flash(gettext("The lecture was cancelled. Its points and lecturer are free again."), "success")
+    return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
+
+
+def _only_look(form: PlanForm, lecture: LectureView | None = None) -> ResponseReturnValue | None:
+    """Show the form again when an alternative was taken or only a look was asked for; None when it is to be stored."""
+    alternative = request.form.get("take", "")
+    if not alternative and "look" not in request.form:
+        return None
+    if alternative:
+        form.take(alternative)
+    try:
+        _check(form)
+        series = form.series() if lecture is None else None
+        if series is not None:
+            clashes = _schedules().check_series(series)[1]
+        else:
+            clashes = _schedules().check(form.draft(), lecture.id if lecture else None)
+        if clashes:
+            raise BookingClash(clashes)
+    except AppError as error:
+        return _page(form, error, lecture)
+    return _page(form, lecture=lecture, free=True)
+
+
+def _page(
+    form: PlanForm, error: AppError | None = None, lecture: LectureView | None = None, free: bool = False
+) -> ResponseReturnValue:
+    """Show the form, with all that was typed and, on top, what was wrong with it and what could be done instead."""
+    wrong = {name: [gettext(words) for words in said] for name, said in form.errors.items()}
+    said = [words for all_words in wrong.values() for words in all_words]
+    if error is not None and not said:
+        said = sentences(error, gettext)
+    schedules = _schedules()
+    points = schedules.points()
+    page = render_template(
+        "schedules/lecture_form.html",
+        form=form,
+        lecture=lecture,
+        said=said[:MOST_SAID],
+        more=max(0, len(said) - MOST_SAID),
+        free=free,
+        offers=_offers(form, error, lecture),
+        marked=set(wrong) | ({FIELDS[error.code]} if error and error.code in FIELDS else set()),
+        courses=schedules.courses(),
+        lecturers=[(user.id, user.name) for user in schedules.users("lecturer")],
+        points=points,
+        point_names={point.id: point.name for point in points},
+        names=schedules.labels({user for point in points for user in point.operator_ids}),
+        sets=[(each.id, each.name, each.point_id) for each in schedules.equipment()],
+        chosen=_chosen(form),
+    )
+    return Response(page, error.status if error else 200)
+
+
+def _offers(form: PlanForm, error: AppError | None, lecture: LectureView | None) -> Offers:
+    """Return what is free instead; nothing where that is not what was wrong, and for a series only swaps."""
+    if not isinstance(error, BookingClash):
+        return Offers()
+    draft = form.draft()
+    found = _schedules().alternatives.offers(draft, error.clashes, lecture.id if lecture else "lec_new")
+    alone = form.repeat.data in (None, "once") and form.scope.data in (None, "one")
+    return found if alone else Offers(points=found.points, equipment=found.equipment)
+
+
+def _chosen(form: PlanForm) -> set[str]:
+    """Return the points for which something unusual is chosen, so that the page opens those choices."""
+    return {name.partition("-")[2] for name, value in form.extras.items() if value}
+
+
+def _check(form: PlanForm) -> None:
+    if not form.validate():
+        raise Invalid("lecture.incomplete", N_("Something is missing in the form."))
+
+
+def _blank() -> dict[str, Any]:
+    """Return what a new lecture's form shows: from the next full hour on, or from the time that was clicked."""
+    config = _config()
+    at = to_local(_clock().now(), config.zone).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    return {
+        "starts_at": at.strftime(LOCAL),
+        "ends_at": (at + USUAL_LENGTH).strftime(LOCAL),
+        "zone": config.zone,
+        "point_ids": [],
+        "setup_min": USUAL_SETUP,
+        "teardown_min": USUAL_TEARDOWN,
+    }
+
+
+def _schedules() -> ScheduleService:
+    return cast(ScheduleService, current_app.extensions["schedules"])
+
+
+def _config() -> Config:
+    return cast(Config, current_app.extensions["config"])
+
+
+def _clock() -> Clock:
+    return cast(Clock, current_app.extensions["clock"])
