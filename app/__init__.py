@@ -25,7 +25,7 @@ def create_app(
     from app import auth, errors, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
     from attendance.views import bp as attendance_pages
     from replays.views import bp as replay_pages
-    from schedules.views import bp as schedule_pages
+    from schedules.board.views import bp as schedule_pages
 
     app = Flask(__name__, static_folder=str(STATIC))
     app.config.update(TESTING=config.testing, MAX_CONTENT_LENGTH=BODY_MAX, SEND_FILE_MAX_AGE_DEFAULT=3600)
