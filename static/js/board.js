@@ -170,7 +170,6 @@ export function wallAt(day, part, opens, closes) {
 /** Lets one question at a time out, at most every `gapMs`; of those asked meanwhile only the last goes. */
 export class Latest {
   /**
-   * @template T
    * @param {number} gapMs
    * @param {(what: any) => Promise<void>} ask
    */
