@@ -14,6 +14,7 @@ SPAN = CLOSES - OPENS
 EDGE = 20  # minutes as wide as which a lane shows what lies wholly outside its hours
 GRID = 5  # minutes: finer than that nobody sees, and classes are few
 HUES = 8  # colours of courses in tokens.css
+TIGHT = 200  # minutes of room; in a week's lane words are cut to pieces below that, and left out
 MOST_TRACKS = 3  # beside each other in a lane; more lie on each other
 
 
@@ -50,6 +51,8 @@ class Placed:
         said = f"{place(self.piece.start, self.piece.length)} rh{self.room // 60} rm{self.room % 60}"
         if self.tracks > 1:
             said += f" t{self.track} of{self.tracks}"
+        if self.room < TIGHT:
+            said += " is-tight"
         if self.piece.before:
             said += " goes-before"
         return said + (" goes-after" if self.piece.after else "")

@@ -29,7 +29,7 @@ const MINUTE_MS = 60_000;
  * @property {boolean} movable
  */
 /** @typedef {{resource: string, starts_at: string, ends_at: string, title: string}} Block */
-/** @typedef {{resource: string, by: string, span: Span}} LocalClash */
+/** @typedef {{resource: string, by: string, span: Span, holder: string}} LocalClash; holder: a lecture's id, empty for a block */
 /** @typedef {"start" | "end" | "both"} Edge what of a lecture is moved */
 
 /** @param {string} text such as 2026-03-02T08:00 @returns {number} */
@@ -146,11 +146,11 @@ export function clashesOf(lecture, span, lectures, blocks) {
   for (const other of lectures) {
     if (other.id === lecture.id) continue;
     const taken = holdsOf(other).find(([id, theirs]) => wanted.has(id) && overlap(/** @type {Span} */ (wanted.get(id)), theirs));
-    if (taken) found.push({ resource: taken[0], by: other.title, span: taken[1] });
+    if (taken) found.push({ resource: taken[0], by: other.title, span: taken[1], holder: other.id });
   }
   for (const block of blocks) {
     const mine = wanted.get(block.resource);
-    if (mine && overlap(mine, spanOf(block))) found.push({ resource: block.resource, by: block.title, span: spanOf(block) });
+    if (mine && overlap(mine, spanOf(block))) found.push({ resource: block.resource, by: block.title, span: spanOf(block), holder: "" });
   }
   return found;
 }

@@ -123,7 +123,7 @@ class Mover {
     if (!carried) return;
     carried.span = span;
     const clashes = clashesOf(carried.lecture, span, this.lectures(), this.data.blocks);
-    this.board.show(carried.lecture, span, clashes.length > 0);
+    this.board.show(carried.lecture, span, clashes.length > 0, clashes.map((clash) => clash.holder));
     const said = clashes.map(({ resource, by, span: taken }) =>
       t("{resource} is needed for “{by}”, {interval}.", { resource: this.data.names[resource] ?? "", by, interval: spanWords(taken) }),
     );
@@ -141,7 +141,7 @@ class Mover {
     const answer = await send(this.data.check, { lecture: lecture.id, starts_at: textOf(span.start), ends_at: textOf(span.end) });
     if (this.carried?.lecture !== lecture || this.carried.span !== span || this.carried.busy) return;
     const said = answer.ok ? answer.body.clashes.map((/** @type {{sentence: string}} */ clash) => clash.sentence) : [answer.body.detail];
-    this.board.show(lecture, span, said.length > 0);
+    this.board.show(lecture, span, said.length > 0, holdersOf(answer.body.clashes));
     this.panel.tell(said, answer.ok ? answer.body.offers : null);
     if (said.length) say([spanWords(span), ...said].join(" "));
   }
@@ -223,12 +223,12 @@ class Mover {
     if (bar) walkTo(this.board.table, bar);
   }
 
-  /** @param {{detail: string, sentences?: string[], offers?: import("../views/board.js").Offers}} problem */
+  /** @param {{detail: string, sentences?: string[], clashes?: {holder: string}[], offers?: import("../views/board.js").Offers}} problem */
   refused(problem) {
     const carried = this.carried;
     if (!carried) return;
     const said = problem.sentences ?? [problem.detail];
-    this.board.show(carried.lecture, carried.span, true);
+    this.board.show(carried.lecture, carried.span, true, holdersOf(problem.clashes));
     this.panel.tell(said, problem.offers ?? null);
     say(said.join(" "));
     if (document.activeElement === document.body) this.focus(carried);
@@ -318,6 +318,11 @@ function edgeUnder(bar, x) {
   if (Math.abs(x - box.right) <= GRIP_PX && !bar.classList.contains("goes-after")) return "end";
   const hasStart = box.width > 4 * GRIP_PX && !bar.classList.contains("goes-before");
   return hasStart && x - box.left <= GRIP_PX ? "start" : "both";
+}
+
+/** @param {{holder: string}[]} [clashes] @returns {string[]} */
+function holdersOf(clashes = []) {
+  return clashes.map((clash) => clash.holder);
 }
 
 /** @param {Event} event */

@@ -45,6 +45,9 @@ export class Board {
     this.ghosts = [];
     /** @type {HTMLElement[]} */
     this.lifted = [];
+    /** @type {HTMLElement[]} */
+    this.hit = [];
+    this.marked = "";
     /** @type {Map<string, HTMLElement>} */
     this.lanes = new Map();
     this.index();
@@ -104,8 +107,10 @@ export class Board {
    * @param {Lecture} lecture
    * @param {Span} span
    * @param {boolean} isClash
+   * @param {string[]} [holders] lectures that are in its way
    */
-  show(lecture, span, isClash) {
+  show(lecture, span, isClash, holders = []) {
+    this.mark(holders);
     const pieces = this.isMonth ? [{ day: dayOf(span.start), start: 0, length: 0 }] : piecesOf(span, this.opens, this.closes);
     const places = [...(this.rows ?? [])].flatMap((row) => pieces.map((piece) => ({ piece, lane: this.lanes.get(laneKey(row, piece.day)) }))).filter((place) => place.lane);
     while (this.ghosts.length > places.length) this.ghosts.pop()?.remove();
@@ -120,6 +125,16 @@ export class Board {
     });
   }
 
+  /** Mark what is in the way. @param {string[]} ids of lectures */
+  mark(ids) {
+    const key = ids.join();
+    if (key === this.marked) return;
+    this.marked = key;
+    for (const bar of this.hit) bar.classList.remove("is-hit");
+    this.hit = ids.flatMap((id) => this.barsOf(id));
+    for (const bar of this.hit) bar.classList.add("is-hit");
+  }
+
   /** @param {Lecture} lecture */
   makeGhost(lecture) {
     const hue = [...(this.lifted[0]?.classList ?? [])].find((name) => name.startsWith("hue")) ?? "hue1";
@@ -128,6 +143,7 @@ export class Board {
 
   /** Put everything back as it was. */
   settle() {
+    this.mark([]);
     for (const ghost of this.ghosts) ghost.remove();
     for (const bar of this.lifted) bar.classList.remove("is-lifted");
     this.ghosts = [];
