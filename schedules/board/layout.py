@@ -14,7 +14,7 @@ SPAN = CLOSES - OPENS
 EDGE = 20  # minutes as wide as which a lane shows what lies wholly outside its hours
 GRID = 5  # minutes: finer than that nobody sees, and classes are few
 HUES = 8  # colours of courses in tokens.css
-TIGHT = 200  # minutes of room; in a week's lane words are cut to pieces below that, and left out
+TIGHT = 240  # minutes of room; in a week's lane words are cut to pieces below that, and left out
 MOST_TRACKS = 3  # beside each other in a lane; more lie on each other
 
 

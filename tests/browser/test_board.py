@@ -15,7 +15,7 @@ from werkzeug.serving import make_server
 from app import create_app
 from app.tables import metadata
 from core.config import Config
-from schedules.records import LectureView
+from schedules.records import LectureView, SeriesDraft
 from schedules.zones import from_local, to_local
 from tests.builders import PASSWORD, ZONE, School, make_point, make_school, make_user
 
@@ -152,6 +152,29 @@ def test_an_organiser_plans_on_the_board(browser: Browser, week: Week) -> None:
     expect(panel).to_be_hidden()
     assert week.now(week.ours) == "04 09:00–11:00"
     assert wrong == []
+
+
+def test_a_series_asks_how_many_and_a_plan_that_has_changed_is_shown_anew(browser: Browser, week: Week) -> None:
+    school = week.school
+    first = school.draft(from_local(MONDAY + timedelta(days=2, hours=8), ZONE), title="Chuỗi")
+    series = school.schedules.create_series(SeriesDraft(first, "weekly", count=2), school.organiser.id)
+    page = board(browser, week, query=f"&point={school.a.id}")
+    bar(page, series[0]).focus()
+    for key in ["Enter", "ArrowRight", "Enter"]:
+        page.keyboard.press(key)
+    page.locator("#board-scope button[value=all]").click()
+    expect(page.locator("#board-toast")).to_contain_text("08:15–09:45")
+    assert [week.now(one) for one in series] == ["05 08:15–09:45", "12 08:15–09:45"]
+
+    other = week.ours
+    later = school.draft(other.starts_at + timedelta(hours=2), title=other.title)
+    school.schedules.update_lecture(other.id, later, school.organiser.id)
+    bar(page, other).focus()
+    for key in ["Enter", "ArrowRight", "Enter"]:
+        page.keyboard.press(key)
+    expect(bar(page, other)).to_contain_text("10:00")
+    expect(page.locator("#board-toast button")).to_have_count(0)
+    assert week.now(other) == "03 10:00–11:30"
 
 
 def test_dragging_among_64_points_touches_the_shadows_only(browser: Browser, week: Week) -> None:

@@ -15,6 +15,7 @@ import { Board, data as dataOf, Panel, spanWords, Toast } from "../views/board.j
 
 const ASK_EVERY_MS = 150;
 const GRIP_PX = 6; // at a bar's ends
+const SCROLL_PX = 30; // from an edge of a board that is wider than its window
 const SLACK_PX = 4; // a hand that only clicks moves that much
 
 const table = document.getElementById("board");
@@ -201,6 +202,7 @@ class Mover {
     }
     const answer = await send(this.data.move, { lecture: lecture.id, sequence: lecture.sequence, scope, ...place });
     carried.busy = false;
+    if (answer.body.code === "lecture.changed_meanwhile") return this.overtaken(answer.body.detail);
     if (!answer.ok) return this.refused(answer.body);
     const moved = /** @type {Lecture} */ (answer.body.lecture);
     const before = { starts_at: lecture.starts_at, ends_at: lecture.ends_at, points: lecture.points, equipment: lecture.equipment, operators: lecture.operators };
@@ -232,6 +234,15 @@ class Mover {
     this.panel.tell(said, problem.offers ?? null);
     say(said.join(" "));
     if (document.activeElement === document.body) this.focus(carried);
+  }
+
+  /** Somebody else was faster: show what is so now. @param {string} sentence */
+  async overtaken(sentence) {
+    const carried = this.carried;
+    await this.refresh();
+    this.settle();
+    if (carried) this.focus(carried);
+    this.toast.show(sentence, null);
   }
 
   /** @returns {Promise<string>} which lectures of the series; empty: none */
@@ -287,6 +298,7 @@ class Mover {
       }
       const carried = this.carried;
       if (!carried || carried.busy) return;
+      this.follow(event.clientX);
       const span = changed(carried.from, Math.round(this.board.wallUnder(boxes, event.clientX, event.clientY) - grabbed), edge);
       if (span.start !== carried.span.start || span.end !== carried.span.end) this.put(span);
     };
@@ -295,12 +307,24 @@ class Mover {
     document.addEventListener("pointercancel", () => (done(), isDragged && this.leave()), { signal });
   }
 
+  /** Bring what is beyond an edge into sight. @param {number} x */
+  follow(x) {
+    const scroller = /** @type {HTMLElement} */ (this.board.table.parentElement);
+    const { left, right } = scroller.getBoundingClientRect();
+    if (x > right - SCROLL_PX) scroller.scrollLeft += SCROLL_PX / 2;
+    else if (x < left + SCROLL_PX) scroller.scrollLeft -= SCROLL_PX / 2;
+  }
+
   // ---- by keyboard ----
 
   /** @param {KeyboardEvent} event @param {HTMLElement} bar @returns {boolean} whether the key was for moving */
   key(event, bar) {
     const carried = this.carried;
-    if (!carried || carried.lecture.id !== dataOf(bar, "lecture")) return event.key === "Enter" && !event.ctrlKey && !event.metaKey && this.pick(bar);
+    if (!carried || carried.lecture.id !== dataOf(bar, "lecture")) {
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !this.pick(bar)) return false;
+      bar.scrollIntoView({ block: "center", inline: "nearest" }); // the panel would be over the last rows
+      return true;
+    }
     if (event.key === "Enter") {
       void this.drop();
       return true;
@@ -308,6 +332,8 @@ class Mover {
     const step = keyStep(event.key, event.shiftKey, this.board.isMonth);
     if (!step || carried.busy || (this.board.isMonth && step.edge !== "both")) return false;
     this.put(changed(carried.span, step.by, step.edge));
+    const ghost = this.board.ghosts.find((one) => dataOf(one.parentElement, "row") === carried.row);
+    ghost?.scrollIntoView({ block: "nearest", inline: "nearest" });
     return true;
   }
 }
