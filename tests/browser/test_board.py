@@ -138,6 +138,20 @@ def test_an_organiser_plans_on_the_board(browser: Browser, week: Week) -> None:
     toast.locator("button").click()
     expect(toast.locator("button")).to_have_count(0)
 
+    # at the same time at other points, one after the other; all come back at once
+    drag(page, bar(page, week.ours), days=0, hours=6)
+    others = panel.get_by_role("button", name=re.compile("instead of|thay cho"))
+    for left in (3, 2, 1):
+        expect(panel.locator(".panel-said li")).to_have_count(left)
+        others.first.click()
+    expect(panel).to_be_hidden()
+    assert week.now(week.ours) == "03 14:00–15:30"
+    taken = week.school.schedules.lecture(week.ours.id).all_point_ids
+    assert not set(taken) & set(week.ours.all_point_ids)
+    toast.locator("button").click()
+    expect(toast.locator("button")).to_have_count(0)
+    assert week.school.schedules.lecture(week.ours.id).all_point_ids == week.ours.all_point_ids
+
     # by keyboard: an hour later, half an hour longer, the next day
     bar(page, week.ours).focus()
     for key in ["Enter", *["ArrowRight"] * 4, "Shift+ArrowRight", "Shift+ArrowRight", "ArrowDown"]:

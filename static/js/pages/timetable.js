@@ -5,12 +5,21 @@
 import { changed, clashesOf, dayOf, keyStep, Latest, spanOf, textOf } from "../board.js";
 import { t } from "../i18n.js";
 import { one, pageData, setText } from "../views/dom.js";
-import { Board, data as dataOf, Panel, spanWords, Toast } from "../views/board.js";
+import { Board, data as dataOf, Panel, spanWords, swapWords, Toast } from "../views/board.js";
 
 /** @typedef {import("../board.js").Lecture} Lecture */
 /** @typedef {import("../board.js").Span} Span */
 /** @typedef {import("../board.js").Edge} Edge */
-/** @typedef {{lecture: Lecture, from: Span, span: Span, row: string, busy: boolean}} Carried */
+/**
+ * @typedef {object} Carried
+ * @property {Lecture} lecture as it is
+ * @property {Lecture} wish the same with the points and sets that were taken instead
+ * @property {string} instead what was taken instead, in words
+ * @property {Span} from
+ * @property {Span} span
+ * @property {string} row in which it was picked up
+ * @property {boolean} busy while the server decides
+ */
 /** @typedef {{starts_at: string, ends_at: string, scope?: string, points?: string[], equipment?: [string, string][], operators?: [string, string][]}} Place */
 
 const ASK_EVERY_MS = 150;
@@ -110,7 +119,7 @@ class Mover {
     if (!lecture?.movable || this.carried?.busy) return false;
     if (this.carried) this.leave();
     const from = spanOf(lecture);
-    this.carried = { lecture, from, span: from, row: dataOf(bar.closest(".lane"), "row"), busy: false };
+    this.carried = { lecture, wish: lecture, instead: "", from, span: from, row: dataOf(bar.closest(".lane"), "row"), busy: false };
     this.board.lift(lecture.id);
     this.toast.hide();
     this.panel.open(lecture, bar.getAttribute("href") ?? "#");
@@ -123,15 +132,15 @@ class Mover {
     const carried = this.carried;
     if (!carried) return;
     carried.span = span;
-    const clashes = clashesOf(carried.lecture, span, this.lectures(), this.data.blocks);
+    const clashes = clashesOf(carried.wish, span, this.lectures(), this.data.blocks);
     this.board.show(carried.lecture, span, clashes.length > 0, clashes.map((clash) => clash.holder));
     const said = clashes.map(({ resource, by, span: taken }) =>
       t("{resource} is needed for “{by}”, {interval}.", { resource: this.data.names[resource] ?? "", by, interval: spanWords(taken) }),
     );
-    this.panel.time(span);
+    this.panel.time(span, carried.instead);
     this.panel.tell(said, null);
     say([spanWords(span), ...said].join(" "));
-    if (span.start !== carried.from.start || span.end !== carried.from.end) this.asking.want(span);
+    if (isChanged(carried)) this.asking.want(span);
     else this.asking.drop();
   }
 
@@ -139,11 +148,11 @@ class Mover {
   async ask(span) {
     const lecture = this.carried?.lecture;
     if (!lecture || this.carried?.busy) return;
-    const answer = await send(this.data.check, { lecture: lecture.id, starts_at: textOf(span.start), ends_at: textOf(span.end) });
+    const answer = await send(this.data.check, { lecture: lecture.id, ...placeOf(/** @type {Carried} */ (this.carried)) });
     if (this.carried?.lecture !== lecture || this.carried.span !== span || this.carried.busy) return;
     const said = answer.ok ? answer.body.clashes.map((/** @type {{sentence: string}} */ clash) => clash.sentence) : [answer.body.detail];
     this.board.show(lecture, span, said.length > 0, holdersOf(answer.body.clashes));
-    this.panel.tell(said, answer.ok ? answer.body.offers : null);
+    this.panel.tell(said, answer.ok ? answer.body.offers : null, this.data.names);
     if (said.length) say([spanWords(span), ...said].join(" "));
   }
 
@@ -172,26 +181,30 @@ class Mover {
   async drop() {
     const carried = this.carried;
     if (!carried) return;
-    if (carried.span.start === carried.from.start && carried.span.end === carried.from.end) return this.leave();
-    await this.move({ starts_at: textOf(carried.span.start), ends_at: textOf(carried.span.end) });
+    if (!isChanged(carried)) return this.leave();
+    await this.move();
   }
 
   /** Take what is free instead. @param {{time?: import("../views/board.js").TimeOffer, point?: import("../views/board.js").Swap, equipment?: import("../views/board.js").Swap}} offer */
   async take({ time, point, equipment }) {
     const carried = this.carried;
-    if (!carried) return;
-    /** @type {Place} */
-    const place = { starts_at: textOf(carried.span.start), ends_at: textOf(carried.span.end), ...time };
-    const { points, equipment: brought } = carried.lecture;
-    if (point) place.points = points.map((id) => (id === point.instead_of ? point.id : id));
-    if (equipment) place.equipment = [...brought.filter(([at]) => at !== equipment.point), [equipment.point, equipment.id]];
-    await this.move(place);
+    if (!carried || carried.busy) return;
+    const { points, equipment: brought } = carried.wish;
+    if (time) carried.span = spanOf({ ...carried.wish, ...time });
+    if (point) carried.wish = { ...carried.wish, points: points.map((id) => (id === point.instead_of ? point.id : id)) };
+    if (equipment) carried.wish = { ...carried.wish, equipment: [...brought.filter(([at]) => at !== equipment.point), [equipment.point, equipment.id]] };
+    for (const swap of [point, equipment]) {
+      if (swap) this.data.names[swap.id] = swap.name;
+      if (swap) carried.instead = [carried.instead, swapWords(swap, this.data.names)].filter(Boolean).join(" · ");
+    }
+    this.put(carried.span);
+    await this.move();
   }
 
-  /** @param {Place} place */
-  async move(place) {
+  async move() {
     const carried = this.carried;
     if (!carried || carried.busy) return;
+    const place = placeOf(carried);
     carried.busy = true;
     this.asking.drop();
     const { lecture } = carried;
@@ -231,7 +244,7 @@ class Mover {
     if (!carried) return;
     const said = problem.sentences ?? [problem.detail];
     this.board.show(carried.lecture, carried.span, true, holdersOf(problem.clashes));
-    this.panel.tell(said, problem.offers ?? null);
+    this.panel.tell(said, problem.offers ?? null, this.data.names);
     say(said.join(" "));
     if (document.activeElement === document.body) this.focus(carried);
   }
@@ -344,6 +357,17 @@ function edgeUnder(bar, x) {
   if (Math.abs(x - box.right) <= GRIP_PX && !bar.classList.contains("goes-after")) return "end";
   const hasStart = box.width > 4 * GRIP_PX && !bar.classList.contains("goes-before");
   return hasStart && x - box.left <= GRIP_PX ? "start" : "both";
+}
+
+/** @param {Carried} carried @returns {boolean} whether anything would be otherwise */
+function isChanged({ from, span, lecture, wish }) {
+  return span.start !== from.start || span.end !== from.end || wish !== lecture;
+}
+
+/** @param {Carried} carried @returns {Place} */
+function placeOf({ span, lecture, wish }) {
+  const instead = wish === lecture ? {} : { points: wish.points, equipment: wish.equipment };
+  return { starts_at: textOf(span.start), ends_at: textOf(span.end), ...instead };
 }
 
 /** @param {{holder: string}[]} [clashes] @returns {string[]} */

@@ -31,6 +31,12 @@ export function spanWords(span) {
   return `${day(span.start)}, ${timeWords(span.start)}–${last}${timeWords(span.end)}`;
 }
 
+/** @param {Swap} swap @param {Record<string, string>} names @returns {string} */
+export function swapWords(swap, names) {
+  const other = names[swap.instead_of];
+  return other ? t("{name} instead of {other}", { name: swap.name, other }) : swap.name;
+}
+
 export class Board {
   /**
    * @param {HTMLElement} table
@@ -175,24 +181,25 @@ export class Panel {
     this.root.hidden = true;
   }
 
-  /** @param {Span} span */
-  time(span) {
-    setText(one(this.root, ".panel-time"), spanWords(span));
+  /** @param {Span} span @param {string} instead what was taken instead, in words */
+  time(span, instead) {
+    setText(one(this.root, ".panel-time"), [spanWords(span), instead].filter(Boolean).join(" · "));
   }
 
   /**
    * @param {string[]} sentences
    * @param {Offers | null} offers
+   * @param {Record<string, string>} [names] of points and sets
    */
-  tell(sentences, offers) {
+  tell(sentences, offers, names = {}) {
     this.said.replaceChildren(...sentences.map((sentence) => h("li", {}, sentence)));
-    const button = (/** @type {string} */ words, /** @type {Parameters<typeof this.on.take>[0]} */ offer) =>
-      h("button.button.button-small", { type: "button", onclick: () => this.on.take(offer) }, words);
+    const button = (/** @type {string} */ words, /** @type {Parameters<typeof this.on.take>[0]} */ offer, title = "") =>
+      h("button.button.button-small", { type: "button", title: title || null, onclick: () => this.on.take(offer) }, words);
     const buttons = offers
       ? [
           ...offers.times.map((time) => button(spanWords({ start: wallOf(time.starts_at), end: wallOf(time.ends_at) }), { time })),
-          ...offers.points.map((point) => button(`${point.name} (${point.organisation})`, { point })),
-          ...offers.equipment.map((equipment) => button(equipment.name, { equipment })),
+          ...offers.points.map((point) => button(swapWords(point, names), { point }, point.organisation)),
+          ...offers.equipment.map((equipment) => button(swapWords(equipment, names), { equipment }, equipment.organisation)),
         ]
       : [];
     one(this.offers, ".row").replaceChildren(...buttons);
