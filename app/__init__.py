@@ -25,7 +25,8 @@ def create_app(
     from app import auth, errors, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
     from attendance.views import bp as attendance_pages
     from replays.views import bp as replay_pages
-    from schedules.lectures.views import bp as schedule_pages
+    from schedules.board.views import bp as schedule_pages
+    from schedules.lectures.views import bp as lecture_pages  # the same blueprint, with more pages
 
     app = Flask(__name__, static_folder=str(STATIC))
     app.config.update(TESTING=config.testing, MAX_CONTENT_LENGTH=BODY_MAX, SEND_FILE_MAX_AGE_DEFAULT=3600)
@@ -55,7 +56,7 @@ def create_app(
     pages.init_app(app)
     tokens.init_app(app)
     metrics.init_app(app, config)
-    for feature_pages in (schedule_pages, attendance_pages, replay_pages):
+    for feature_pages in dict.fromkeys((schedule_pages, lecture_pages, attendance_pages, replay_pages)):
         app.register_blueprint(feature_pages)
     wiring.init_app(app, parts, node)
     return app

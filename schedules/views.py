@@ -1,11 +1,11 @@
-"""Pages of schedules: timetable, lectures, points with their devices, courses, calendars, and the kiosk's two calls."""
+"""Pages of schedules: lectures, points with their devices, courses, calendars, and the kiosk's two calls."""
 
 from datetime import timedelta
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, flash, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import format_date, get_locale, gettext
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 
 from core.clock import Clock, to_ms
@@ -16,8 +16,6 @@ from schedules.forms import sentences
 from schedules.ical import feed
 from schedules.records import LectureView, PointView, Purpose, StreamTokenView
 from schedules.service import CalendarKind, ScheduleService
-from schedules.week import days_of, local_date, monday_of, week_name
-from schedules.zones import midnight
 
 bp = Blueprint("schedules", __name__, template_folder="templates")
 
@@ -28,37 +26,7 @@ FEED_KEPT_S = 300
 EVERYWHERE: frozenset[Role] = frozenset({"admin", "organiser"})  # not bound to a point of their own
 
 
-# ---- timetable and lectures --------------------------------------------------------------------
-
-
-@bp.get("/timetable")
-def timetable() -> ResponseReturnValue:
-    """Show a week; `?week=2026-W10`, and with `?point=` or `?lecturer=` only what concerns them."""
-    require(current_user.roles, "timetable.view")
-    zone, now = _config().zone, _clock().now()
-    today = local_date(now, zone)
-    monday = monday_of(request.args.get("week"), today)
-    point_id, lecturer_id = request.args.get("point") or None, request.args.get("lecturer") or None
-    lectures = _schedules().lectures_between(
-        midnight(monday, zone), midnight(monday + timedelta(days=7), zone), point_id, lecturer_id
-    )
-    return render_template(
-        "schedules/timetable.html",
-        days=days_of(monday, lectures, zone),
-        monday=monday,
-        sunday=monday + timedelta(days=6),
-        today=today,
-        words=format_date,
-        week=week_name(monday),
-        this_week=week_name(today),
-        before=week_name(monday - timedelta(days=7)),
-        after=week_name(monday + timedelta(days=7)),
-        points=[(point.id, point.name) for point in _schedules().points()],
-        lecturers=[(user.id, user.name) for user in _schedules().users("lecturer")],
-        point_id=point_id or "",
-        lecturer_id=lecturer_id or "",
-        my_feed=_feed_url("lecturer", current_user.id) if "lecturer" in current_user.roles else None,
-    )
+# ---- lectures (the timetable is in schedules/board/views.py) ------------------------------------
 
 
 @bp.get("/lectures/<lecture_id>")

@@ -36,14 +36,14 @@ def week_name(monday: date) -> str:
     return f"{year}-W{week:02}"
 
 
-def days_of(monday: date, lectures: Iterable[LectureView], zone: str) -> list[Day]:
-    """Return the seven days of a week with their lectures, earliest first.
+def days_of(first: date, lectures: Iterable[LectureView], zone: str, count: int = 7) -> list[Day]:
+    """Return days with their lectures, earliest first: the seven of a week, or as many as are asked for.
 
-    zone: IANA name of the zone whose midnights part the days.
+    first: the first day; zone: IANA name of the zone whose midnights part the days.
     """
-    by_day: dict[date, list[LectureView]] = {monday + timedelta(days=n): [] for n in range(7)}
+    by_day: dict[date, list[LectureView]] = {first + timedelta(days=n): [] for n in range(count)}
     for lecture in sorted(lectures, key=lambda x: (x.starts_at, x.id)):
-        day = max(local_date(lecture.starts_at, zone), monday)
+        day = max(local_date(lecture.starts_at, zone), first)
         if day in by_day:
             by_day[day].append(lecture)
     return [Day(day, tuple(found)) for day, found in by_day.items()]

@@ -1,0 +1,1 @@
+"""The timetable to plan with: days, weeks and months on a board."""
