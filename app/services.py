@@ -10,6 +10,7 @@ from core.db import Database
 from core.journal import Journal
 from replays.service import ReplayService
 from rooms.service import RoomService
+from schedules.registry.registry_service import Registry
 from schedules.service import ScheduleService
 
 
@@ -23,6 +24,7 @@ class Services:
     db: Database
     journal: Journal
     schedules: ScheduleService
+    registry: Registry
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
@@ -40,6 +42,7 @@ def build(config: Config, clock: Clock) -> Services:
         db=db,
         journal=Journal(db),
         schedules=schedules,
+        registry=Registry(db, clock, schedules.bookings, config.zone),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),
