@@ -44,12 +44,13 @@ def change(
 ) -> None:
     """Let an organisation have another name, tier or parent from a moment on.
 
-    zone: in which refusals tell days; checked: the caller knows that it makes no circle.
+    zone: in which refusals tell days; checked: the caller knows that it makes no circle, and that everybody has a past.
     Raises Conflict for a moment before its last change, and when it would lie below itself then or later.
     """
     if (org.name, org.tier or "", org.parent_id) == (name, tier, parent_id):
         return
-    backfill(s)
+    if not checked:
+        backfill(s)
     end(s, org, at, zone)
     org.name, org.tier, org.parent_id = name, tier, parent_id
     begin(s, org, at)

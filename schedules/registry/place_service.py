@@ -212,9 +212,9 @@ def _point_lines(s: Session, rows: Collection[BridgePoint]) -> list[PointLine]:
     for hall in s.scalars(select(Hall).where(Hall.point_id.in_(ids))):
         halls[hall.point_id].append(HallDraft(hall.name, hall.capacity))
     standing: defaultdict[str, list[str]] = defaultdict(list)
-    sets = select(Equipment.point_id, Equipment.name).where(Equipment.point_id.in_(ids), Equipment.retired_at.is_(None))
+    sets = select(Equipment).where(Equipment.point_id.in_(ids), Equipment.retired_at.is_(None))
     for equipment in s.scalars(sets.order_by(Equipment.name)):
-        standing[str(point_id)].append(name)
+        standing[equipment.point_id or ""].append(equipment.name)
     return [
         PointLine(
             id=row.id,
