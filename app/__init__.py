@@ -25,6 +25,8 @@ def create_app(
     from app import auth, errors, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
     from attendance.views import bp as attendance_pages
     from replays.views import bp as replay_pages
+    from schedules.registry.blocks.views import bp as block_pages
+    from schedules.registry.views import bp as registry_pages
     from schedules.views import bp as schedule_pages
 
     app = Flask(__name__, static_folder=str(STATIC))
@@ -44,7 +46,7 @@ def create_app(
     pages.init_app(app)
     tokens.init_app(app)
     metrics.init_app(app, config)
-    for feature_pages in (schedule_pages, attendance_pages, replay_pages):
+    for feature_pages in (schedule_pages, registry_pages, block_pages, attendance_pages, replay_pages):
         app.register_blueprint(feature_pages)
     wiring.init_app(app, parts, node)
     return app

@@ -1,7 +1,7 @@
 """Organisations and their tree, of now and of any day."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import func, or_, select
@@ -17,6 +17,7 @@ from schedules.registry import history_service
 from schedules.registry.checks import check_organisation
 from schedules.registry.records import BEGINNING, Node, OrganisationDraft, OrganisationLine, Past
 from schedules.registry.tree import ordered, tree_of
+from schedules.zones import midnight, to_local
 
 
 class Organisations:
@@ -141,6 +142,16 @@ class Organisations:
         there = [row for row in past if row.from_at <= moment] or past[:1]
         row = there[-1]
         return Node(row.org_id, row.name, row.tier, row.parent_id)
+
+    def moment_of(self, org_id: str, day: date) -> datetime:
+        """Return the moment at which a change that counts from a day on begins: its midnight.
+
+        Today, after another change of today: now.
+        """
+        start = midnight(day, self._zone)
+        now = self._clock.now()
+        changed_today = any(row.from_at > start for row in self.past(org_id))
+        return now if changed_today and to_local(now, self._zone).date() == day else start
 
     def past(self, org_id: str) -> list[Past]:
         """Return all that an organisation was, earliest first, the present last.  Raises NotFound."""
