@@ -69,7 +69,7 @@ def post(rule: str, allowed: frozenset[str], path: str = "", **more: Any) -> Row
 
 
 STREAM = "/<any(whip, whep):kind>/<lecture_id>"
-IMPORT = "/registry/<any(organisations, points, equipment, people):kind>/import"
+IMPORT = "/registry/import/<any(organisations, points, equipment, people):kind>"
 CALENDAR = "/calendars/<any(lecture, point, lecturer):kind>/<of_id>"
 
 ROUTES = [
@@ -203,7 +203,7 @@ ROUTES = [
     *(
         row
         for kind, who in (("organisations", ADMIN), ("points", PLANNERS), ("equipment", PLANNERS), ("people", ADMIN))
-        for row in (get(IMPORT, who, f"/registry/{kind}/import"), post(IMPORT, who, f"/registry/{kind}/import"))
+        for row in (get(IMPORT, who, f"/registry/import/{kind}"), post(IMPORT, who, f"/registry/import/{kind}"))
     ),
     get("/blocks", PLANNERS),
     post("/blocks", PLANNERS),

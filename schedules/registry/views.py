@@ -378,7 +378,7 @@ def _person_page(error: AppError | None, line: Any, values: "MultiDict[str, str]
 # ---- sheets ------------------------------------------------------------------------------------
 
 
-@bp.route("/registry/<any(organisations, points, equipment, people):kind>/import", methods=["GET", "POST"])
+@bp.route("/registry/import/<any(organisations, points, equipment, people):kind>", methods=["GET", "POST"])
 def import_sheet(kind: Kind) -> ResponseReturnValue:
     """Take a sheet: first show what it would do, then do it."""
     require(current_user.roles, EDITS[kind])
@@ -387,7 +387,9 @@ def import_sheet(kind: Kind) -> ResponseReturnValue:
         try:
             upload = request.files.get("sheet")
             if upload is not None and upload.filename:
-                table = read_table(upload.read(), upload.filename)
+                data = upload.read()
+                upload.close()  # a large one is a file on disk
+                table = read_table(data, upload.filename)
                 report = _registry().imports.preview(kind, table)
                 packed = pack(table) if not report.problems else ""
                 if len(packed) > PACKED_MAX:

@@ -51,7 +51,7 @@ def test_an_organiser_sees_the_tree_and_people_but_no_way_to_change_them(organis
     for path in ("organisations", "people"):
         page = text(organiser.get(f"/registry/{path}"))
         assert f"/registry/{path}/new" not in page
-        assert f"/registry/{path}/import" not in page
+        assert f"/registry/import/{path}" not in page
     assert "/registry/points/new" in text(organiser.get("/registry/points"))
 
 
@@ -181,20 +181,20 @@ def sheet(words: str) -> dict[str, Any]:
 
 def test_a_sheet_is_shown_first_then_taken_then_known(admin: Browser, school: School, registry: Any) -> None:
     words = "Mã,Tên đơn vị,Đơn vị cấp trên\nA1,Xã Cam Lộ,Tỉnh Quảng Trị\nA2,Thôn Một,A1\n"
-    page = text(admin.post("/registry/organisations/import", data=sheet(words)))
+    page = text(admin.post("/registry/import/organisations", data=sheet(words)))
     assert "Thôn Một" in page
     assert len(registry.organisations.lines()) == 2, "nothing was written"
     packed = re.search(r'name="table" value="([^"]+)"', page)
     assert packed
-    assert admin.post("/registry/organisations/import", data={"table": packed[1]}).status_code == 303
+    assert admin.post("/registry/import/organisations", data={"table": packed[1]}).status_code == 303
     assert [line.name for line in registry.organisations.lines()][1:3] == ["Trung tâm Chính trị Đông Hà", "Xã Cam Lộ"]
     assert len(registry.organisations.lines()) == 4
-    assert 'name="table"' not in text(admin.post("/registry/organisations/import", data=sheet(words)))
+    assert 'name="table"' not in text(admin.post("/registry/import/organisations", data=sheet(words)))
 
 
 def test_what_is_wrong_with_a_sheet_is_told_row_by_row(admin: Browser, school: School, registry: Any) -> None:
     words = "Mã,Tên điểm cầu,Đơn vị,Số chỗ,Màu\n1,A,Tỉnh Quảng Trị,nhiều,đỏ\n2,B,Xã Lạ,5,xanh\n"
-    page = text(admin.post("/registry/points/import", data=sheet(words)))
+    page = text(admin.post("/registry/import/points", data=sheet(words)))
     for said in ("nhiều", "Xã Lạ", "Số chỗ", "Màu"):
         assert said in page
     assert 'name="table"' not in page
@@ -203,12 +203,12 @@ def test_what_is_wrong_with_a_sheet_is_told_row_by_row(admin: Browser, school: S
 
 @pytest.mark.parametrize("data", [{}, {"table": "AAAA"}, {"table": "ă"}, {"table": "eJwDAAAAAAE="}])
 def test_an_import_of_nothing_is_answered_with_a_sentence(admin: Browser, data: dict[str, str]) -> None:
-    assert alerts(text(admin.post("/registry/people/import", data=data), 422)).strip()
+    assert alerts(text(admin.post("/registry/import/people", data=data), 422)).strip()
 
 
 def test_a_sheet_of_more_than_a_megabyte_is_taken(admin: Browser, school: School) -> None:
     rows = "".join(f"TB{n},Bộ {n},,{'mô tả ' * 100}\n" for n in range(2000))
-    page = text(admin.post("/registry/equipment/import", data=sheet("Mã,Tên,Điểm cầu,Ghi chú\n" + rows)))
+    page = text(admin.post("/registry/import/equipment", data=sheet("Mã,Tên,Điểm cầu,Ghi chú\n" + rows)))
     assert 'name="table"' in page
 
 
