@@ -51,6 +51,15 @@ HEADINGS: dict[Kind, dict[str, str]] = {
         "hours_max": "so gio nam, so gio, dinh muc gio, dinh muc, gio chuan, hours a year, hours per year, hours",
     },
 }
+SHOWN: dict[Kind, tuple[str, ...]] = {  # headings of ours, as people write them
+    "organisations": ("Mã", "Tên đơn vị", "Cấp", "Đơn vị cấp trên"),
+    "points": ("Mã", "Tên điểm cầu", "Địa chỉ", "Số chỗ", "Đơn vị", "Múi giờ", "Người liên hệ", "Điện thoại", "Email"),
+    "equipment": ("Mã", "Tên thiết bị", "Điểm cầu", "Ghi chú"),
+    "people": (
+        "Mã cán bộ", "Họ và tên", "Chức vụ", "Email", "Điện thoại", "Đơn vị", "Tên đăng nhập", "Vai trò", "Hình thức",
+        "Trình độ", "Định mức giờ",
+    ),
+}  # fmt: skip
 ROLE_WORDS: dict[Role, str] = {
     "admin": "quan tri, quan tri vien, quan tri he thong, admin, administrator",
     "organiser": "to chuc, nguoi to chuc, can bo to chuc, to chuc lop, organiser, organizer",

@@ -21,7 +21,7 @@ from schedules.registry.carry import PACKED_MAX, pack, unpack
 from schedules.registry.checks import PASSWORD_MIN, check_password
 from schedules.registry.records import Kind
 from schedules.registry.registry_service import Registry
-from schedules.registry.sheets import HEADINGS
+from schedules.registry.sheets import SHOWN
 from schedules.service import ScheduleService
 from schedules.sheets.limits import UPLOAD_MAX
 from schedules.sheets.table import read_table
@@ -403,8 +403,7 @@ def import_sheet(kind: Kind) -> ResponseReturnValue:
                 return _saved(words, kind)
         except AppError as refused:
             error = refused
-    columns = [words.split(", ")[0] for words in HEADINGS[kind].values()]
-    return _page("import", error, kind=kind, report=report, packed=packed, columns=columns, translate=gettext)
+    return _page("import", error, kind=kind, report=report, packed=packed, columns=SHOWN[kind], translate=gettext)
 
 
 # ---- whom to ask -------------------------------------------------------------------------------

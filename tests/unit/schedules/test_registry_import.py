@@ -3,7 +3,7 @@
 import pytest
 
 from schedules.registry.records import HallDraft, PointDraft
-from schedules.registry.sheets import read_sheet
+from schedules.registry.sheets import HEADINGS, SHOWN, read_sheet
 from tests.unit.schedules.registry_office import Office, table
 
 ORGS = ("Mã đơn vị", "Tên đơn vị", "Cấp", "Đơn vị cấp trên")
@@ -203,3 +203,10 @@ def test_headings_that_nobody_understands_are_told():
     assert read_sheet("equipment", table(("Mã", "Tên", "Màu", "STT"), ("A", "B", "đỏ", "1"))).columns.unknown == (
         "Màu",
     )
+
+
+@pytest.mark.parametrize("kind", list(HEADINGS))
+def test_the_headings_that_the_page_names_are_all_understood(kind):
+    columns = read_sheet(kind, table(SHOWN[kind], ("1",))).columns
+    assert columns.unknown == ()
+    assert set(columns.places) == set(HEADINGS[kind]) - {"family"}
