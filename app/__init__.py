@@ -22,11 +22,7 @@ def create_app(
     (`app.node`), None for tests without media; offload: runs what would block the hub.
     Nothing is started: `wsgi.py` starts the ticker and the node.
     """
-    from app import auth, errors, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
-    from attendance.views import bp as attendance_pages
-    from replays.views import bp as replay_pages
-    from schedules.board.views import bp as schedule_pages
-    from schedules.lectures.views import bp as lecture_pages  # the same blueprint, with more pages
+    from app import auth, errors, features, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
 
     app = Flask(__name__, static_folder=str(STATIC))
     app.config.update(TESTING=config.testing, MAX_CONTENT_LENGTH=BODY_MAX, SEND_FILE_MAX_AGE_DEFAULT=3600)
@@ -34,18 +30,7 @@ def create_app(
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
     parts = services.build(config, clock or SystemClock(), offload)
-    for name in (
-        "config",
-        "clock",
-        "bus",
-        "db",
-        "schedules",
-        "rooms",
-        "attendance",
-        "replays",
-        "subscriptions",
-        "rosters",
-    ):
+    for name in features.SERVICES:
         app.extensions[name] = getattr(parts, name)
     app.extensions.update(services=parts, node=node, passwords=passwords.Passwords(offload, quick=config.testing))
 
@@ -56,7 +41,7 @@ def create_app(
     pages.init_app(app)
     tokens.init_app(app)
     metrics.init_app(app, config)
-    for feature_pages in dict.fromkeys((schedule_pages, lecture_pages, attendance_pages, replay_pages)):
-        app.register_blueprint(feature_pages)
+    for pages_of_feature in features.blueprints():
+        app.register_blueprint(pages_of_feature)
     wiring.init_app(app, parts, node)
     return app

@@ -17,6 +17,7 @@ from schedules.calendars.busy_reader import read_busy
 from schedules.calendars.fetch import Fetcher
 from schedules.calendars.letter_service import LetterService
 from schedules.calendars.subscription_service import SubscriptionService
+from schedules.registry.registry_service import Registry
 from schedules.rosters.roster_service import RosterService
 from schedules.service import ScheduleService
 
@@ -31,6 +32,7 @@ class Services:
     db: Database
     journal: Journal
     schedules: ScheduleService
+    registry: Registry
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
@@ -54,6 +56,7 @@ def build(config: Config, clock: Clock, offload: Offload = directly) -> Services
         db=db,
         journal=Journal(db),
         schedules=schedules,
+        registry=Registry(db, clock, schedules.bookings, config.zone),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import TypeVar, cast
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from core.bus import EventBus
@@ -35,6 +35,7 @@ from schedules.records import (
     TopicView,
     UserView,
 )
+from schedules.registry import history_service
 
 
 class Directory:
@@ -55,6 +56,8 @@ class Directory:
             if parent_id is not None:
                 found(s, Organisation, parent_id)
             s.add(row)
+            s.flush()
+            history_service.begin(s, row, self._clock.now())
         return row.id
 
     def move_organisation(self, org_id: str, parent_id: str | None) -> None:
@@ -64,14 +67,9 @@ class Directory:
         """
         with self._db.transaction() as s:
             row = found(s, Organisation, org_id)
-            above = parent_id
-            while above is not None:
-                if above == org_id:
-                    raise Conflict(
-                        "organisation.circle", N_("An organisation cannot be placed below one of its own parts.")
-                    )
-                above = found(s, Organisation, above).parent_id
-            row.parent_id = parent_id
+            if parent_id is not None:
+                found(s, Organisation, parent_id)
+            history_service.change(s, row, self._clock.now(), row.name, row.tier or "", parent_id)
 
     def organisations(self) -> list[OrganisationView]:
         """Return the whole tree, each parent before its children, children by name."""
@@ -119,9 +117,10 @@ class Directory:
             return user_view(found(s, User, user_id))
 
     def users(self, role: Role | None = None) -> list[UserView]:
-        """Return everybody, or everybody with a role, by given name."""
+        """Return everybody who has not left, or everybody of these with a role, by given name."""
+        query = select(User).where(or_(User.left_at.is_(None), User.left_at > self._clock.now()))
         with self._db.reading() as s:
-            rows = sorted(s.scalars(select(User)), key=lambda row: person_key(row.name))
+            rows = sorted(s.scalars(query), key=lambda row: person_key(row.name))
             return [user_view(row) for row in rows if role is None or role in row.roles]
 
     def user_by_login(self, login: str) -> UserView | None:
@@ -130,16 +129,19 @@ class Directory:
         return credentials.user if credentials else None
 
     def credentials(self, login: str) -> Credentials | None:
-        """Return what checking a password needs, or None for an unknown login."""
+        """Return what checking a password needs, or None for an unknown login and for somebody who has left."""
         with self._db.reading() as s:
-            row = s.scalar(select(User).where(User.login == login.strip().lower()))
-            return Credentials(user_view(row), row.password_hash) if row else None
+            return self._credentials(s.scalar(select(User).where(User.login == login.strip().lower())))
 
     def credentials_of(self, user_id: str) -> Credentials | None:
         """Return the same by the person's id, or None for an unknown one."""
         with self._db.reading() as s:
-            row = s.get(User, user_id)
-            return Credentials(user_view(row), row.password_hash) if row else None
+            return self._credentials(s.get(User, user_id))
+
+    def _credentials(self, row: User | None) -> Credentials | None:
+        if row is None or (row.left_at is not None and row.left_at <= self._clock.now()):
+            return None
+        return Credentials(user_view(row), row.password_hash)
 
     # ---- bridge points and equipment ----
 
@@ -175,9 +177,12 @@ class Directory:
             return self._point_views(s, [found(s, BridgePoint, point_id)])[0]
 
     def points(self) -> list[PointView]:
-        """Return all points by name."""
+        """Return all points in use by name."""
+        query = select(BridgePoint).where(
+            or_(BridgePoint.retired_at.is_(None), BridgePoint.retired_at > self._clock.now())
+        )
         with self._db.reading() as s:
-            rows = sorted(s.scalars(select(BridgePoint)), key=lambda row: place_key(row.name))
+            rows = sorted(s.scalars(query), key=lambda row: place_key(row.name))
             return self._point_views(s, rows)
 
     def _point_views(self, s: Session, rows: Iterable[BridgePoint]) -> list[PointView]:
@@ -202,8 +207,8 @@ class Directory:
         return EquipmentView(row.id, row.name, row.point_id)
 
     def equipment(self, point_id: str | None = None) -> list[EquipmentView]:
-        """Return all sets, or those that stand at one point, by name."""
-        query = select(Equipment).order_by(Equipment.name)
+        """Return all sets in use, or those that stand at one point, by name."""
+        query = select(Equipment).where(Equipment.retired_at.is_(None)).order_by(Equipment.name)
         if point_id is not None:
             query = query.where(Equipment.point_id == point_id)
         with self._db.reading() as s:

@@ -5,6 +5,7 @@ are written by hand on purpose; they do not read `core.permissions`.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -38,6 +39,7 @@ EVERYBODY = frozenset(
 DEVICES = frozenset({"device", "other_device", "revoked_device"})
 SIGNED_IN = EVERYBODY - DEVICES - {"anonymous"}
 PLANNERS = frozenset({"organiser", "admin"})
+ADMIN = frozenset({"admin"})
 HERE = PLANNERS | {"operator"}  # look after the point that takes part
 WATCHERS = PLANNERS | {"lecturer", "observer"}
 TOOK_PART = SIGNED_IN - {"outsider", "other_operator"}  # enrolled, or of an organisation that took part
@@ -67,6 +69,7 @@ def post(rule: str, allowed: frozenset[str], path: str = "", **more: Any) -> Row
 
 
 STREAM = "/<any(whip, whep):kind>/<lecture_id>"
+IMPORT = "/registry/import/<any(organisations, points, equipment, people):kind>"
 CALENDAR = "/calendars/<any(lecture, point, lecturer):kind>/<of_id>"
 
 ROUTES = [
@@ -174,6 +177,40 @@ ROUTES = [
     # moving lectures on the timetable's board
     post("/timetable/check", PLANNERS, data=None, json={"lecture": "lec_none"}),
     post("/timetable/move", PLANNERS, data=None, json={"lecture": "lec_none"}),
+    # the registry: organisers keep halls and equipment, the tree and accounts are the administrators'
+    get("/registry", PLANNERS),
+    get("/registry/organisations", PLANNERS),
+    get("/registry/organisations/new", ADMIN),
+    post("/registry/organisations/new", ADMIN),
+    get("/registry/organisations/<org_id>", ADMIN, "/registry/organisations/{org}"),
+    post("/registry/organisations/<org_id>", ADMIN, "/registry/organisations/{org}"),
+    post("/registry/organisations/<org_id>/abolish", ADMIN, "/registry/organisations/{org}/abolish"),
+    get("/registry/points", PLANNERS),
+    get("/registry/points/new", PLANNERS),
+    post("/registry/points/new", PLANNERS),
+    get("/registry/points/<point_id>", PLANNERS, "/registry/points/{point}"),
+    post("/registry/points/<point_id>", PLANNERS, "/registry/points/{point}"),
+    post("/registry/points/<point_id>/retire", PLANNERS, "/registry/points/{point}/retire"),
+    get("/registry/equipment", PLANNERS),
+    get("/registry/equipment/new", PLANNERS),
+    post("/registry/equipment/new", PLANNERS),
+    get("/registry/equipment/<equipment_id>", PLANNERS, "/registry/equipment/{equipment}"),
+    post("/registry/equipment/<equipment_id>", PLANNERS, "/registry/equipment/{equipment}"),
+    post("/registry/equipment/<equipment_id>/retire", PLANNERS, "/registry/equipment/{equipment}/retire"),
+    get("/registry/people", PLANNERS),
+    get("/registry/people/new", ADMIN),
+    post("/registry/people/new", ADMIN),
+    get("/registry/people/<user_id>", ADMIN, "/registry/people/{lecturer}"),
+    post("/registry/people/<user_id>", ADMIN, "/registry/people/{lecturer}"),
+    post("/registry/people/<user_id>/password", ADMIN, "/registry/people/{lecturer}/password"),
+    *(
+        row
+        for kind, who in (("organisations", ADMIN), ("points", PLANNERS), ("equipment", PLANNERS), ("people", ADMIN))
+        for row in (get(IMPORT, who, f"/registry/import/{kind}"), post(IMPORT, who, f"/registry/import/{kind}"))
+    ),
+    get("/blocks", PLANNERS),
+    post("/blocks", PLANNERS),
+    post("/blocks/<block_id>/lift", PLANNERS, "/blocks/{block}/lift"),
 ]
 
 
@@ -206,6 +243,9 @@ class World:
         kept, self.whip = streams.make(who.id, school.a.id, "ingest", by)
         self.whep = streams.make(who.id, school.a.id, "playback", by)[1]
         self.stream = kept.id
+        later, zone = clock.now() + timedelta(days=9), str(self.services.config.zone)
+        self.block = schedules.bookings.block("point", school.b.id, later, later + timedelta(hours=1), "Sửa", by, zone)
+        self.equipment = schedules.equipment()[0].id
 
     def browser(self, name: str) -> Any:
         browser = self.app.test_client()
@@ -236,6 +276,9 @@ class World:
             whip=self.whip,
             whep=self.whep,
             stream=self.stream,
+            block=self.block,
+            equipment=self.equipment,
+            org=self.school.centre,
         )
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -32,13 +32,13 @@ UNUSED = ("stt", "so tt", "tt", "thu tu", "no", "ghi chu", "note", "notes", "rem
 
 NAME_MAX = 200
 CODE_MAX = 60
-_FIELD_OF = {heading: name for name, headings in HEADINGS.items() for heading in headings.split(", ")}
+_FIELD_OF: dict[str, str] = {heading: name for name, headings in HEADINGS.items() for heading in headings.split(", ")}
 _IN_BRACKETS = re.compile(r"\([^)]*\)")
 _NO_WORD = re.compile(r"[^\w]+|_")
-_EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]+\.[^@\s,;<>.]{2,}")
-_PHONE_SIGNS = re.compile(r"[\s.()/-]+")
-_PHONE = re.compile(r"\+?[0-9]{8,15}")
-_LOST_ZERO = re.compile(r"[35789][0-9]{8}")  # a mobile number that a spreadsheet took for a quantity
+EMAIL = re.compile(r"[^@\s,;<>]{1,64}@[^@\s,;<>]+\.[^@\s,;<>.]{2,}")
+PHONE_SIGNS = re.compile(r"[\s.()/-]+")
+PHONE = re.compile(r"\+?[0-9]{8,15}")
+LOST_ZERO = re.compile(r"[35789][0-9]{8}")  # a mobile number that a spreadsheet took for a quantity
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,16 @@ class Nomination:
 class Columns:
     """Which column has which field, by index from 0; and the headings that nobody understood."""
 
-    places: dict[Field, int]
+    places: Mapping[str, int]
     headings: tuple[str, ...]
     unknown: tuple[str, ...]
 
-    def cell(self, row: Row, name: Field) -> str:
+    def cell(self, row: Row, name: str) -> str:
         """Return a row's cell as one line, empty when there is no such column."""
         place = self.places.get(name)
         return "" if place is None else " ".join(row.cells[place].split())
 
-    def heading(self, name: Field) -> str:
+    def heading(self, name: str) -> str:
         """Return the heading of a field as the sheet has it, empty when there is no such column."""
         place = self.places.get(name)
         return "" if place is None else self.headings[place]
@@ -127,12 +127,24 @@ def read_nominations(table: Table) -> Sheet:
 
 
 def _columns(header: tuple[str, ...]) -> tuple[Columns, list[RowProblem]]:
-    places: dict[Field, int] = {}
+    columns, problems = match_columns(header, _FIELD_OF)
+    if "name" not in columns.places:
+        message = N_("No column has people's names. Its heading should be “Họ và tên” or “Full name”.")
+        problems.append(RowProblem(0, "", "nomination.no_name_column", message))
+    return columns, problems
+
+
+def match_columns(header: tuple[str, ...], field_of: Mapping[str, str]) -> tuple[Columns, list[RowProblem]]:
+    """Return which column has which field, and a problem for each field that has two.
+
+    field_of: headings, as `heading_key` gives them, to fields.
+    """
+    places: dict[str, int] = {}
     unknown: list[str] = []
     problems: list[RowProblem] = []
     for place, heading in enumerate(header):
         key = heading_key(heading)
-        name = _FIELD_OF.get(key)
+        name = field_of.get(key)
         if name is None:
             if key and key not in UNUSED:
                 unknown.append(heading)
@@ -142,9 +154,6 @@ def _columns(header: tuple[str, ...]) -> tuple[Columns, list[RowProblem]]:
             problems.append(RowProblem(0, heading, "nomination.same_column", message, params))
         else:
             places[name] = place
-    if "name" not in places:
-        message = N_("No column has people's names. Its heading should be “Họ và tên” or “Full name”.")
-        problems.append(RowProblem(0, "", "nomination.no_name_column", message))
     return Columns(places, header, tuple(unknown)), problems
 
 
@@ -152,17 +161,22 @@ def _nomination(row: Row, columns: Columns) -> Nomination:
     def cell(name: Field) -> str:
         return columns.cell(row, name)
 
-    phone = _PHONE_SIGNS.sub("", cell("phone"))
     return Nomination(
         row=row.number,
         name=f"{cell('family')} {cell('name')}".strip(),
         code=cell("code"),
         position=cell("position"),
         email=cell("email").lower(),
-        phone="0" + phone if _LOST_ZERO.fullmatch(phone) else phone,
+        phone=phone_number(cell("phone")),
         point=cell("point"),
         org=cell("org"),
     )
+
+
+def phone_number(words: str) -> str:
+    """Return a phone number without signs, and with the 0 that a spreadsheet takes from a mobile one."""
+    phone = PHONE_SIGNS.sub("", words)
+    return "0" + phone if LOST_ZERO.fullmatch(phone) else phone
 
 
 def _problems(one: Nomination, columns: Columns) -> Iterator[RowProblem]:
@@ -173,9 +187,9 @@ def _problems(one: Nomination, columns: Columns) -> Iterator[RowProblem]:
         yield problem("name", "no_name", N_("The name is missing."))
     elif not any(c.isalpha() for c in one.name):
         yield problem("name", "not_a_name", N_("“%(value)s” is not a name."), value=one.name)
-    if one.email and not _EMAIL.fullmatch(one.email):
+    if one.email and not EMAIL.fullmatch(one.email):
         yield problem("email", "email", N_("“%(value)s” is not an e-mail address."), value=one.email)
-    if one.phone and not _PHONE.fullmatch(one.phone):
+    if one.phone and not PHONE.fullmatch(one.phone):
         yield problem("phone", "phone", N_("“%(value)s” is not a phone number."), value=one.phone)
     limits: tuple[tuple[Field, str, int], ...] = (
         ("name", one.name, NAME_MAX),

@@ -1,0 +1,29 @@
+"""The pages of every feature, and which services they find in the application's extensions."""
+
+from flask import Blueprint
+
+SERVICES = (
+    "config",
+    "clock",
+    "bus",
+    "db",
+    "schedules",
+    "registry",
+    "rosters",
+    "subscriptions",
+    "rooms",
+    "attendance",
+    "replays",
+)
+
+
+def blueprints() -> list[Blueprint]:
+    """Return every feature's pages, each blueprint once."""
+    from attendance.views import bp as attendance
+    from replays.views import bp as replays
+    from schedules.board.views import bp as schedules
+    from schedules.lectures.views import bp as lectures  # the schedules' own, with more pages
+    from schedules.registry.blocks.views import bp as blocks
+    from schedules.registry.views import bp as registry
+
+    return list(dict.fromkeys((schedules, lectures, registry, blocks, attendance, replays)))

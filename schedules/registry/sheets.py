@@ -1,0 +1,197 @@
+"""Sheets of the registry: headings to fields, everything wrong by row and column. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import N_
+from core.permissions import Role
+from schedules.names import search_key
+from schedules.registry.records import Kind
+from schedules.rosters import nominations
+from schedules.rosters.nominations import EMAIL, PHONE, Columns, RowProblem, match_columns, phone_number
+from schedules.sheets.table import Row, Table
+
+_PHONES = nominations.HEADINGS["phone"]
+_EMAILS = nominations.HEADINGS["email"]
+# Without marks, signs and brackets, as `heading_key` gives them.
+HEADINGS: dict[Kind, dict[str, str]] = {
+    "organisations": {
+        "code": "ma, ma don vi, ma so, ma dinh danh, code, unit code, organisation code",
+        "name": "ten, ten don vi, don vi, ten to chuc, ten co quan, co quan, name, organisation, organization, unit",
+        "tier": "cap, cap hanh chinh, loai, loai don vi, cap don vi, tier, level, type",
+        "parent": "don vi cap tren, cap tren, truc thuoc, don vi cha, don vi chu quan, thuoc don vi, ma cap tren, "
+        "ma don vi cap tren, parent, parent organisation, parent code, belongs to",
+    },
+    "points": {
+        "code": "ma, ma diem cau, ma diem, ma so, code, point code",
+        "name": "ten, ten diem cau, diem cau, ten diem, name, bridge point, point",
+        "place": "dia chi, dia diem, noi dat, address, place, location",
+        "capacity": "so cho, so cho ngoi, so ghe, suc chua, seats, capacity",
+        "org": "don vi, don vi quan ly, truc thuoc, thuoc don vi, ma don vi, organisation, organization, unit",
+        "zone": "mui gio, time zone, timezone, zone",
+        "contact_name": "nguoi lien he, dau moi, dau moi lien he, nguoi phu trach, can bo phu trach, "
+        "contact, contact name, contact person",
+        "contact_phone": _PHONES + ", dien thoai lien he, contact phone",
+        "contact_email": _EMAILS + ", email lien he, contact email",
+    },
+    "equipment": {
+        "code": "ma, ma thiet bi, ma bo thiet bi, ma so, so hieu, code, equipment code",
+        "name": "ten, ten thiet bi, ten bo thiet bi, bo thiet bi, thiet bi, name, equipment",
+        "point": "diem cau, noi dat, dat tai, ma diem cau, vi tri, bridge point, point, location",
+        "note": "ghi chu, mo ta, cau hinh, note, notes, description",
+    },
+    "people": {
+        **{name: nominations.HEADINGS[name] for name in ("name", "family", "code", "position", "email", "phone")},
+        "org": nominations.HEADINGS["org"] + ", ma don vi",
+        "login": "ten dang nhap, tai khoan, login, username, user name, account",
+        "roles": "vai tro, quyen, role, roles",
+        "employment": "hinh thuc, loai giang vien, co huu kiem chuc, che do, employment, full or part time",
+        "qualification": "trinh do, hoc ham hoc vi, hoc vi, trinh do chuyen mon, chuyen mon, qualification, degree",
+        "hours_max": "so gio nam, so gio, dinh muc gio, dinh muc, gio chuan, hours a year, hours per year, hours",
+    },
+}
+SHOWN: dict[Kind, tuple[str, ...]] = {  # headings of ours, as people write them
+    "organisations": ("Mã", "Tên đơn vị", "Cấp", "Đơn vị cấp trên"),
+    "points": ("Mã", "Tên điểm cầu", "Địa chỉ", "Số chỗ", "Đơn vị", "Múi giờ", "Người liên hệ", "Điện thoại", "Email"),
+    "equipment": ("Mã", "Tên thiết bị", "Điểm cầu", "Ghi chú"),
+    "people": (
+        "Mã cán bộ", "Họ và tên", "Chức vụ", "Email", "Điện thoại", "Đơn vị", "Tên đăng nhập", "Vai trò", "Hình thức",
+        "Trình độ", "Định mức giờ",
+    ),
+}  # fmt: skip
+ROLE_WORDS: dict[Role, str] = {
+    "admin": "quan tri, quan tri vien, quan tri he thong, admin, administrator",
+    "organiser": "to chuc, nguoi to chuc, can bo to chuc, to chuc lop, organiser, organizer",
+    "lecturer": "giang vien, bao cao vien, lecturer, teacher",
+    "operator": "phu trach, phu trach diem cau, ky thuat, ky thuat vien, can bo ky thuat, operator",
+    "learner": "hoc vien, learner, student",
+    "observer": "quan sat, quan sat vien, du gio, thanh tra, observer",
+}
+_EMPLOYMENT_WORDS = {
+    **dict.fromkeys(("co huu", "full", "full time", "chuyen trach", "chinh thuc"), "full"),
+    **dict.fromkeys(("kiem chuc", "part", "part time", "kiem nhiem", "thinh giang"), "part"),
+}
+_ROLE_OF: dict[str, Role] = {word: role for role, words in ROLE_WORDS.items() for word in words.split(", ")}
+LIMITS = {"code": 60, "name": 200, "tier": 60, "place": 200, "position": 200, "login": 100, "contact_name": 200,
+          "note": 2000, "qualification": 2000}  # fmt: skip
+NUMBERS = ("capacity", "hours_max")
+NUMBER_MAX = 100_000
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a sheet by its fields; a field that the sheet does not say is absent."""
+
+    row: int
+    values: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        """Return what the row says of a field, empty for nothing."""
+        return self.values.get(name, "")
+
+
+@dataclass(frozen=True)
+class RegistrySheet:
+    """A read sheet: the good rows, what is wrong with the others, which columns there are."""
+
+    kind: Kind
+    lines: tuple[Line, ...]
+    problems: tuple[RowProblem, ...]
+    columns: Columns
+
+
+def read_sheet(kind: Kind, table: Table) -> RegistrySheet:
+    """Return the rows of a table of one kind of things, and every problem of its rows in their order.
+
+    Codes of problems are `import.…`; a table without columns of codes and names gives problems and no rows.
+    """
+    field_of = {heading: name for name, words in HEADINGS[kind].items() for heading in words.split(", ")}
+    columns, problems = match_columns(table.header, field_of)
+    if "code" not in columns.places:
+        message = N_("No column has codes. Its heading should be “Mã” or “Code”.")
+        problems.append(RowProblem(0, "", "import.no_code_column", message))
+    if "name" not in columns.places:
+        message = N_("No column has names. Its heading should be “Tên” or “Name”.")
+        problems.append(RowProblem(0, "", "import.no_name_column", message))
+    if not problems and not table.rows:
+        problems.append(RowProblem(0, "", "import.no_rows", N_("There is nothing below the headings of this sheet.")))
+    if problems:
+        return RegistrySheet(kind, (), tuple(problems), columns)
+    good: list[Line] = []
+    first: dict[str, int] = {}
+    for row in table.rows:
+        line, wrong = _line(row, columns)
+        code = str(line["code"]).casefold()
+        if code and first.setdefault(code, row.number) != row.number:
+            message = N_("Rows %(first)s and %(second)s have the same code: %(value)s.")
+            params = {"first": first[code], "second": row.number, "value": line["code"]}
+            wrong.append(RowProblem(row.number, columns.heading("code"), "import.repeated", message, params))
+        problems += wrong
+        if not wrong:
+            good.append(line)
+    return RegistrySheet(kind, tuple(good), tuple(problems), columns)
+
+
+def _line(row: Row, columns: Columns) -> tuple[Line, list[RowProblem]]:
+    values: dict[str, Any] = {}
+    wrong: list[RowProblem] = []
+    for name in columns.places:
+        words = columns.cell(row, name)
+        if not words:
+            continue
+        try:
+            values[name] = _value(name, words)
+        except _Unreadable as error:
+            wrong.append(RowProblem(row.number, columns.heading(name), error.code, error.message, error.params))
+    if "family" in values:
+        values["name"] = f"{values.pop('family')} {values.get('name', '')}".strip()
+    for name, code, message in (
+        ("code", "no_code", N_("The code is missing.")),
+        ("name", "no_name", N_("The name is missing.")),
+    ):
+        if not values.get(name) and not any(p.column == columns.heading(name) for p in wrong):
+            wrong.append(RowProblem(row.number, columns.heading(name), f"import.{code}", message))
+    return Line(row.number, values), wrong
+
+
+class _Unreadable(Exception):
+    def __init__(self, code: str, message: str, **params: Any) -> None:
+        super().__init__(code)
+        self.code, self.message, self.params = f"import.{code}", message, params
+
+
+def _value(name: str, words: str) -> Any:
+    """Return what a cell says.  Raises _Unreadable."""
+    if len(words) > LIMITS.get(name, 200):
+        raise _Unreadable("too_long", N_("This is longer than %(limit)s characters."), limit=LIMITS.get(name, 200))
+    if name in ("email", "contact_email"):
+        if not EMAIL.fullmatch(words):
+            raise _Unreadable("email", N_("“%(value)s” is not an e-mail address."), value=words)
+        return words.lower()
+    if name in ("phone", "contact_phone"):
+        phone = phone_number(words)
+        if not PHONE.fullmatch(phone):
+            raise _Unreadable("phone", N_("“%(value)s” is not a phone number."), value=words)
+        return phone
+    if name in NUMBERS:
+        digits = words.removesuffix(".0").replace(" ", "").replace(".", "")
+        if not (digits.isascii() and digits.isdigit() and int(digits[:9]) <= NUMBER_MAX):
+            message = N_("“%(value)s” is not a number from 0 to %(most)s.")
+            raise _Unreadable("number", message, value=words, most=NUMBER_MAX)
+        return int(digits)
+    if name == "roles":
+        return frozenset(_roles(words))
+    if name == "employment":
+        if (kind := _EMPLOYMENT_WORDS.get(search_key(words).replace("-", " "))) is None:
+            raise _Unreadable("employment", N_("“%(value)s” is neither full-time nor part-time."), value=words)
+        return kind
+    return words.lower() if name == "login" else words
+
+
+def _roles(words: str) -> Iterator[Role]:
+    for word in words.replace(";", ",").replace("/", ",").split(","):
+        if key := search_key(word):
+            if key not in _ROLE_OF:
+                raise _Unreadable("role", N_("There is no role “%(value)s”."), value=word.strip())
+            yield _ROLE_OF[key]

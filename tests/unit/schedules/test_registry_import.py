@@ -1,0 +1,212 @@
+"""Sheets into the registry: all of a sheet, or nothing of it."""
+
+import pytest
+
+from schedules.registry.records import HallDraft, PointDraft
+from schedules.registry.sheets import HEADINGS, SHOWN, read_sheet
+from tests.unit.schedules.registry_office import Office, table
+
+ORGS = ("Mã đơn vị", "Tên đơn vị", "Cấp", "Đơn vị cấp trên")
+POINTS = ("Mã", "Tên điểm cầu", "Địa chỉ", "Số chỗ", "Đơn vị", "Múi giờ", "Người liên hệ", "Điện thoại", "Email")
+SETS = ("Mã", "Tên thiết bị", "Điểm cầu", "Ghi chú")
+PEOPLE = ("Mã cán bộ", "Họ và tên", "Đơn vị", "Vai trò", "Tên đăng nhập", "Email", "Định mức giờ", "Hình thức")
+
+
+@pytest.fixture
+def office(any_db, clock):
+    return Office(any_db, clock)
+
+
+def take(office, kind, header, *rows):
+    """Import, having checked that the preview says the same and writes nothing."""
+    sheet = table(header, *rows)
+    shown = office.registry.imports.preview(kind, sheet)
+    assert not shown.imported
+    report = office.registry.imports.take(kind, sheet, office.admin)
+    assert (shown.taken, shown.problems) == (report.taken, report.problems)
+    assert report.imported == (not report.problems)
+    return report
+
+
+def counts(report):
+    return report.count("added"), report.count("updated"), report.count("unchanged")
+
+
+def wrong(report):
+    assert not report.imported
+    assert all(p.message % p.params for p in report.problems)
+    return [(p.row, p.column, p.code) for p in report.problems]
+
+
+def test_organisations_come_in_with_parents_of_the_same_sheet(office, clock):
+    rows = [
+        ("HH", "Xã Hướng Hóa", "xã", "Khu Tây"),  # named before it comes
+        ("KT", "Khu Tây", "khu", "QT"),
+        ("CL", "Xã Cam Lộ Mới", "", "KT"),
+    ]
+    before = clock.now()
+    clock.advance(days=1)
+    assert counts(take(office, "organisations", ORGS, *rows)) == (2, 1, 0)
+    assert office.names(office.registry.tree_at(clock.now())) == [
+        (0, "Tỉnh Quảng Trị"), (1, "Khu Tây"), (2, "Xã Cam Lộ Mới"), (2, "Xã Hướng Hóa"), (1, "Xã Đakrông"),
+    ]  # fmt: skip
+    assert office.registry.organisation_at(office.cam_lo, before).name == "Xã Cam Lộ"
+    assert office.orgs.line(office.cam_lo).tier == "xã", "what a cell leaves empty stays"
+    assert counts(take(office, "organisations", ORGS, *rows)) == (0, 0, 3)
+    pasts = [len(office.orgs.past(line.id)) for line in office.orgs.lines()]
+    assert pasts == [1, 1, 2, 1, 1], "only the one that changed has been something else"
+
+
+def test_two_organisations_change_places(office):
+    office.orgs.move(office.dakrong, office.cam_lo)
+    rows = [("CL", "Xã Cam Lộ", "", "DK"), ("DK", "Xã Đakrông", "", "QT")]
+    assert counts(take(office, "organisations", ORGS, *rows)) == (0, 2, 0)
+    assert office.orgs.line(office.cam_lo).parent_id == office.dakrong
+
+
+def test_what_is_wrong_with_organisations_is_told_by_row_and_column(office):
+    office.orgs.abolish(office.dakrong, office.cam_lo)
+    report = take(
+        office,
+        "organisations",
+        ORGS,
+        ("", "Không mã", "", ""),
+        ("A", "", "", ""),
+        ("B", "B", "", "Không có"),
+        ("C", "C", "", "DK"),
+        ("DK", "Xã Đakrông", "", ""),
+        ("D", "D", "", "E"),
+        ("E", "E", "", "D"),
+        ("d", "D nữa", "", ""),
+    )
+    assert wrong(report) == [
+        (2, "Mã đơn vị", "import.no_code"),
+        (3, "Tên đơn vị", "import.no_name"),
+        (4, "Đơn vị cấp trên", "import.unknown_org"),
+        (5, "Đơn vị cấp trên", "import.abolished_org"),
+        (6, "", "organisation.abolished"),
+        (7, "Đơn vị cấp trên", "organisation.circle"),
+        (8, "Đơn vị cấp trên", "organisation.circle"),
+        (9, "Mã đơn vị", "import.repeated"),
+    ]
+    assert len(office.orgs.lines(abolished=True)) == 3, "nothing was written"
+
+
+def test_points_come_in_and_keep_what_no_sheet_says(office):
+    known = office.points.add(PointDraft("Đông Hà", office.province, code="DC1", halls=(HallDraft("A", 9),)))
+    rows = [
+        ("DC1", "Đông Hà", "1 Hùng Vương", "120", "Tỉnh Quảng Trị", "", "", "", ""),
+        ("DC2", "Cam Lộ", "", "80.0", "xa cam lo", "Asia/Ho_Chi_Minh", "Hồ Nam", "912 345 678", "Nam@x.vn"),
+    ]
+    assert counts(take(office, "points", POINTS, *rows)) == (1, 1, 0)
+    assert office.points.line(known).draft.halls == (HallDraft("A", 9),)
+    new = office.points.lines()[0].draft
+    assert (new.capacity, new.org_id, new.contact_phone, new.contact_email) == (
+        80, office.cam_lo, "0912345678", "nam@x.vn",
+    )  # fmt: skip
+    assert counts(take(office, "points", POINTS, *rows)) == (0, 0, 2)
+
+
+def test_what_is_wrong_with_points_is_told_by_row_and_column(office):
+    report = take(
+        office,
+        "points",
+        POINTS,
+        ("1", "A", "", "nhiều", "QT"),
+        ("2", "B", "", "", ""),
+        ("3", "C", "", "", "Xã Lạ"),
+        ("4", "D", "", "", "QT", "Asia/Hanoi"),
+        ("5", "E", "", "", "QT", "", "", "12", "x"),
+        ("6", "G", "", "", "QT"),
+    )
+    assert wrong(report) == [
+        (2, "Số chỗ", "import.number"),
+        (3, "Đơn vị", "import.no_org"),
+        (4, "Đơn vị", "import.unknown_org"),
+        (5, "", "lecture.unknown_zone"),
+        (6, "Điện thoại", "import.phone"),
+        (6, "Email", "import.email"),
+    ]
+    assert office.points.lines() == []
+
+
+def test_equipment_comes_in_and_moves_unless_it_is_booked(office):
+    main, other = office.point("Cam Lộ"), office.point("Đakrông", code="DC2")
+    rows = [("TB1", "Bộ A", "Cam Lộ", "máy chiếu"), ("TB2", "Bộ B", "", "")]
+    assert counts(take(office, "equipment", SETS, *rows)) == (2, 0, 0)
+    assert counts(take(office, "equipment", SETS, *rows)) == (0, 0, 2)
+    office.lecture(main, other)
+    report = take(office, "equipment", SETS, ("TB1", "Bộ A", "DC2"), ("TB2", "Bộ B", "DC2"), ("TB3", "C", "Lạ"))
+    assert wrong(report) == [(2, "Điểm cầu", "registry.booked"), (4, "Điểm cầu", "import.unknown_point")]
+    assert counts(take(office, "equipment", SETS, ("TB2", "Bộ B", "DC2"))) == (0, 1, 0)
+
+
+def test_people_come_in_without_a_password_and_keep_their_hours(office):
+    rows = [
+        ("GV1", "Lê Thu Hà", "Tỉnh Quảng Trị", "Giảng viên; Quản trị", "", "ha@x.vn", "200", "kiêm chức"),
+        ("GV2", "Trần Văn Bình", "CL", "giảng viên", "Binh", "", "", "cơ hữu"),
+        ("HV1", "Hồ Thị Mai", "DK", "", "", "", "", ""),
+    ]
+    assert counts(take(office, "people", PEOPLE, *rows)) == (2, 1, 0)
+    ha = office.people.line(office.lecturer)
+    assert (ha.draft.roles, ha.draft.login, ha.draft.email) == ({"lecturer", "admin"}, "ha", "ha@x.vn")
+    assert (ha.draft.profile.hours_max, ha.draft.profile.employment, ha.may_sign_in) == (200, "part", True)
+    found = {line.draft.name: line for line in office.people.find()}
+    assert found["Trần Văn Bình"].draft.login == "binh"
+    assert not found["Trần Văn Bình"].may_sign_in
+    assert found["Hồ Thị Mai"].draft.roles == {"learner"}
+    assert counts(take(office, "people", PEOPLE, *rows)) == (0, 0, 3)
+
+
+def test_what_is_wrong_with_people_is_told_by_row_and_column(office):
+    office.lecture(office.point("Cam Lộ"), office.point("Đakrông"))
+    report = take(
+        office,
+        "people",
+        PEOPLE,
+        ("1", "A", "QT", "vua"),
+        ("2", "B", "QT", "", "quantri"),
+        ("3", "C", "QT", "", "có cách"),
+        ("GV1", "Lê Thu Hà", "", "học viên"),
+        ("5", "D", "QT", "", "", "", "", "đôi khi"),
+        ("6", "E", "QT", "", "e"),
+        ("7", "G", "QT", "", "E"),
+    )
+    assert wrong(report) == [
+        (2, "Vai trò", "import.role"),
+        (3, "Tên đăng nhập", "user.login_taken"),
+        (4, "", "user.login"),
+        (5, "", "registry.booked"),
+        (6, "Hình thức", "import.employment"),
+        (8, "Tên đăng nhập", "user.login_taken"),
+    ]
+    assert len(office.people.find()) == 2
+
+
+@pytest.mark.parametrize(
+    ("header", "rows", "codes"),
+    [
+        (("Tên",), [("A",)], ["import.no_code_column"]),
+        (("Mã", "Màu"), [("A", "đỏ")], ["import.no_name_column"]),
+        (("Mã", "Tên"), [], ["import.no_rows"]),
+        (("Mã", "Mã số", "Tên"), [("A", "A", "A")], ["nomination.same_column"]),
+        (("Mã", "Tên"), [("x" * 61, "A")], ["import.too_long"]),
+    ],
+)
+def test_a_table_that_is_none_of_ours_is_refused(header, rows, codes):
+    sheet = read_sheet("equipment", table(header, *rows))
+    assert [problem.code for problem in sheet.problems] == codes
+    assert sheet.lines == ()
+
+
+def test_headings_that_nobody_understands_are_told():
+    assert read_sheet("equipment", table(("Mã", "Tên", "Màu", "STT"), ("A", "B", "đỏ", "1"))).columns.unknown == (
+        "Màu",
+    )
+
+
+@pytest.mark.parametrize("kind", list(HEADINGS))
+def test_the_headings_that_the_page_names_are_all_understood(kind):
+    columns = read_sheet(kind, table(SHOWN[kind], ("1",))).columns
+    assert columns.unknown == ()
+    assert set(columns.places) == set(HEADINGS[kind]) - {"family"}
