@@ -10,6 +10,8 @@ from core.db import Database
 from core.journal import Journal
 from replays.service import ReplayService
 from rooms.service import RoomService
+from schedules.rosters.roster_service import RosterService
+from schedules.rosters.uploads import Uploads
 from schedules.service import ScheduleService
 
 
@@ -23,6 +25,8 @@ class Services:
     db: Database
     journal: Journal
     schedules: ScheduleService
+    rosters: RosterService
+    uploads: Uploads
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
@@ -40,6 +44,8 @@ def build(config: Config, clock: Clock) -> Services:
         db=db,
         journal=Journal(db),
         schedules=schedules,
+        rosters=RosterService(db, clock),
+        uploads=Uploads(config.uploads_dir, clock),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),
