@@ -140,6 +140,10 @@ bench-growth: setup $(S)/dev $(S)/machine ## What a viewer costs as classes grow
 bench-switch: setup $(S)/dev $(S)/machine ## Pass a slot to and fro 40 times, seen by Chromium and 60 light viewers
 	$(PY) -m bench.switch
 
+.PHONY: bench-roster
+bench-roster: setup $(S)/dev ## How long 5,000 nominations take from the uploaded sheet to the roster
+	$(PY) -m bench.roster
+
 # ---- generated files ----------------------------------------------------------------------
 
 .PHONY: protocol

@@ -90,7 +90,7 @@ def template_xlsx(points: Sequence[str], organisations: Sequence[str], say: Say)
         letter = get_column_letter(number)
         sheet[f"{letter}1"].font = Font(bold=True)
         sheet.column_dimensions[letter].width = width
-        sheet.column_dimensions[letter].number_format = TEXT  # type: ignore[attr-defined]
+        sheet.column_dimensions[letter].number_format = TEXT
     lists = book.create_sheet(say(N_("Lists")))
     for column, (heading, names) in enumerate(((HEADINGS[5], points), (HEADINGS[6], organisations)), 1):
         lists.cell(1, column, say(heading)).font = Font(bold=True)
