@@ -301,7 +301,7 @@ def problems(course_id: str) -> ResponseReturnValue:
 def template(course_id: str, kind: str) -> ResponseReturnValue:
     """Give an empty sheet with the headings that the import knows."""
     _managed(course_id)
-    name = f"{gettext('nominations')}.{kind}"
+    name = f"nominations.{kind}"
     if kind == "csv":
         return _file(template_csv(gettext), "text/csv", name)
     points = [words for _, words in _rosters().open_points()]
