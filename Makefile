@@ -144,6 +144,10 @@ bench-switch: setup $(S)/dev $(S)/machine ## Pass a slot to and fro 40 times, se
 bench-booking: setup $(S)/dev $(S)/machine ## 10,000 random bookings from 8 processes on SQLite and PostgreSQL, beside a brute-force oracle
 	scripts/with_postgres.sh $(PY) -m bench.booking
 
+.PHONY: bench-roster
+bench-roster: setup $(S)/dev ## How long 5,000 nominations take from the uploaded sheet to the roster
+	$(PY) -m bench.roster
+
 # ---- generated files ----------------------------------------------------------------------
 
 .PHONY: protocol

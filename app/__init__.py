@@ -33,6 +33,8 @@ def create_app(
     for name in features.SERVICES:
         app.extensions[name] = getattr(parts, name)
     app.extensions.update(services=parts, node=node, passwords=passwords.Passwords(offload, quick=config.testing))
+    app.extensions["offload"] = offload
+    parts.uploads.tidy()  # they have people's data: none outlives a restart by more than its half hour
 
     headers.init_app(app, config)
     auth.init_app(app, config)

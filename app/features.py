@@ -10,6 +10,7 @@ SERVICES = (
     "schedules",
     "registry",
     "rosters",
+    "uploads",
     "subscriptions",
     "rooms",
     "attendance",
@@ -25,5 +26,6 @@ def blueprints() -> list[Blueprint]:
     from schedules.lectures.views import bp as lectures  # the schedules' own, with more pages
     from schedules.registry.blocks.views import bp as blocks
     from schedules.registry.views import bp as registry
+    from schedules.rosters.views import bp as rosters
 
-    return list(dict.fromkeys((schedules, lectures, registry, blocks, attendance, replays)))
+    return list(dict.fromkeys((schedules, lectures, registry, blocks, rosters, attendance, replays)))

@@ -19,6 +19,7 @@ from schedules.calendars.letter_service import LetterService
 from schedules.calendars.subscription_service import SubscriptionService
 from schedules.registry.registry_service import Registry
 from schedules.rosters.roster_service import RosterService
+from schedules.rosters.uploads import Uploads
 from schedules.service import ScheduleService
 
 
@@ -33,12 +34,13 @@ class Services:
     journal: Journal
     schedules: ScheduleService
     registry: Registry
+    rosters: RosterService
+    uploads: Uploads
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
     letters: LetterService
     subscriptions: SubscriptionService
-    rosters: RosterService
 
 
 def build(config: Config, clock: Clock, offload: Offload = directly) -> Services:
@@ -57,10 +59,11 @@ def build(config: Config, clock: Clock, offload: Offload = directly) -> Services
         journal=Journal(db),
         schedules=schedules,
         registry=Registry(db, clock, schedules.bookings, config.zone),
+        rosters=RosterService(db, clock),
+        uploads=Uploads(config.uploads_dir, clock),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),
         letters=LetterService(db, clock, config, translation_of(config.locale)),
         subscriptions=SubscriptionService(db, clock, Fetcher(), config.zone, partial(offload, read_busy)),
-        rosters=RosterService(db, clock),
     )

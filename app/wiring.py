@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from flask import Flask
+from flask import Flask, url_for
 from flask_babel import gettext
 from flask_socketio import SocketIO
 
@@ -95,6 +95,9 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     # the one question that a feature asks another inside its own decision: a closing poll's last count
     services.rooms.count_ballots = services.attendance.seal
 
+    # and one that pages ask before they let somebody in: where to go first
+    app.extensions["entry"] = partial(rules_first, services)
+
     on = services.bus.subscribe
     on(RoomChanged, broadcast.room_changed)  # everybody in the room hears of it
     on(RoomChanged, bridge.room_changed)  # the media node gets the new plan
@@ -131,6 +134,17 @@ def turn_of(services: Services) -> Turn:
 def pause_of(socketio: SocketIO) -> Callable[[float], Any]:
     """Return the async mode's sleep; it takes fractions of a second, whatever its stub says."""
     return cast(Callable[[float], Any], socketio.sleep)
+
+
+def rules_first(services: Services, user_id: str, lecture_id: str, back: str) -> str | None:
+    """Return where somebody accepts the rules of a class before they enter; None when they need not.
+
+    back: the page that they wanted, where they go on to.
+    """
+    course_id = services.schedules.lecture(lecture_id).course_id
+    if not services.rosters.needs_to_accept(course_id, user_id):
+        return None
+    return url_for("rosters.rules", course_id=course_id, next=back)
 
 
 def close_lobby(rooms: RoomService, event: LectureCancelled) -> None:

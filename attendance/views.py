@@ -59,7 +59,10 @@ class LiveRooms(Protocol):
 @bp.get("/p/<poll_id>")
 def phone(poll_id: str) -> ResponseReturnValue:
     """Show the question with its answers, or what this phone has chosen, or that the poll is closed."""
-    return _phone_page(_attendance().question(poll_id), _phone_id() or new_id("ph"))
+    question = _attendance().question(poll_id)
+    if first := _first(question.lecture_id):
+        return redirect(first)
+    return _phone_page(question, _phone_id() or new_id("ph"))
 
 
 @bp.post("/p/<poll_id>")
@@ -94,6 +97,12 @@ def qr(poll_id: str) -> ResponseReturnValue:
     response = Response(drawing.getvalue(), mimetype="image/svg+xml")
     response.headers["Cache-Control"] = f"public, max-age={QR_KEPT_S}"
     return response
+
+
+def _first(lecture_id: str) -> str | None:
+    """Return where somebody who has signed in has to go first, such as to the rules of the class; None: nowhere."""
+    entry = current_app.extensions.get("entry") if current_user.is_authenticated else None
+    return cast(str | None, entry(current_user.id, lecture_id, request.path)) if entry else None
 
 
 def _phone_page(question: Question, phone_id: str, error: AppError | None = None) -> Response:

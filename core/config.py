@@ -77,6 +77,11 @@ class Config:
         return self.data_dir / "recordings"
 
     @property
+    def uploads_dir(self) -> Path:
+        """Return the folder of sheets that were uploaded and not confirmed yet."""
+        return self.data_dir / "uploads"
+
+    @property
     def outbox_dir(self) -> Path:
         """Return the folder for letters while there is no SMTP server."""
         return self.mail_outbox or self.data_dir / "outbox"

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any, Protocol, cast
 
-from flask import Blueprint, Response, current_app, jsonify, render_template, request, send_file, url_for
+from flask import Blueprint, Response, current_app, jsonify, redirect, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -75,6 +75,8 @@ class Rooms(Protocol):
 def watch(lecture_id: str) -> ResponseReturnValue:
     """Show the replay: the picture, the chapters, and the class's state at each moment."""
     lecture = _check(lecture_id)
+    if first := _first(lecture_id):
+        return redirect(first)
     replay = _replays().replay(lecture_id)
     return render_template(
         "replays/replay.html", lecture=lecture, replay=replay, page_data=_page_data(lecture_id, replay)
@@ -161,6 +163,12 @@ def _allowed(viewer: Viewer, lecture: Lecture) -> bool:
         answer = may_watch(viewer, ties)
         decisions.keep(viewer, lecture.id, now_s, answer)
     return answer
+
+
+def _first(lecture_id: str) -> str | None:
+    """Return where the viewer has to go before they watch, such as to the rules of the class; None: nowhere."""
+    entry = current_app.extensions.get("entry")
+    return cast(str | None, entry(current_user.id, lecture_id, request.path)) if entry else None
 
 
 def _replays() -> ReplayService:

@@ -52,7 +52,7 @@ class Row:
     method: str
     rule: str
     allowed: frozenset[str]
-    path: str = ""  # the rule, filled in; {lecture}, {point}, {device}, {poll} are replaced
+    path: str = ""  # the rule, filled in; {lecture}, {point}, {course} and the like are replaced
     data: dict[str, Any] | None = None
     json: dict[str, Any] | None = None
     also: tuple[int, ...] = ()  # statuses that are an answer here though they look like an error
@@ -211,6 +211,34 @@ ROUTES = [
     get("/blocks", PLANNERS),
     post("/blocks", PLANNERS),
     post("/blocks/<block_id>/lift", PLANNERS, "/blocks/{block}/lift"),
+    # courses with their people: everybody may read what a course is, those who manage courses see who is in it
+    get("/courses/<course_id>", SIGNED_IN, "/courses/{course}"),
+    post("/courses/<course_id>/topics", PLANNERS, "/courses/{course}/topics"),
+    post("/courses/<course_id>/about", PLANNERS, "/courses/{course}/about"),
+    post("/courses/<course_id>/quotas", PLANNERS, "/courses/{course}/quotas", data={"org": "{org}", "seats": "5"}),
+    post("/courses/<course_id>/people", PLANNERS, "/courses/{course}/people", data={"who": "hocvien"}),
+    get("/courses/<course_id>/people/<user_id>", PLANNERS, "/courses/{course}/people/{learner}"),
+    post("/courses/<course_id>/people/<user_id>", PLANNERS, "/courses/{course}/people/{learner}"),
+    post(
+        "/courses/<course_id>/people/<user_id>/remove",
+        PLANNERS,
+        "/courses/{course}/people/{learner}/remove",
+        also=(404,),  # the first one has taken them off
+    ),
+    get("/courses/<course_id>/roster.csv", PLANNERS, "/courses/{course}/roster.csv"),
+    get("/courses/<course_id>/import", PLANNERS, "/courses/{course}/import"),
+    post("/courses/<course_id>/import", PLANNERS, "/courses/{course}/import"),
+    post("/courses/<course_id>/import/confirm", PLANNERS, "/courses/{course}/import/confirm"),
+    get("/courses/<course_id>/import/problems.csv", PLANNERS, "/courses/{course}/import/problems.csv?key=guess"),
+    get(
+        "/courses/<course_id>/import/template.<any(xlsx, csv):kind>", PLANNERS, "/courses/{course}/import/template.csv"
+    ),
+    get("/courses/<course_id>/rules", SIGNED_IN, "/courses/{course}/rules"),
+    post("/courses/<course_id>/rules", PLANNERS, "/courses/{course}/rules"),
+    post("/courses/<course_id>/rules/accept", frozenset({"learner"}), "/courses/{course}/rules/accept"),
+    get("/target-groups", PLANNERS),
+    post("/target-groups", PLANNERS),
+    post("/target-groups/<group_id>", PLANNERS, "/target-groups/{group}"),
 ]
 
 
@@ -246,6 +274,7 @@ class World:
         later, zone = clock.now() + timedelta(days=9), str(self.services.config.zone)
         self.block = schedules.bookings.block("point", school.b.id, later, later + timedelta(hours=1), "Sửa", by, zone)
         self.equipment = schedules.equipment()[0].id
+        self.group = self.services.rosters.add_target_group("Công chức xã").id
 
     def browser(self, name: str) -> Any:
         browser = self.app.test_client()
@@ -279,6 +308,10 @@ class World:
             block=self.block,
             equipment=self.equipment,
             org=self.school.centre,
+            course=self.school.course.id,
+            learner=self.school.learner.id,
+            org=self.school.centre,
+            group=self.group,
         )
 
 

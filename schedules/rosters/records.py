@@ -44,6 +44,18 @@ class RosterLine:
 
 
 @dataclass(frozen=True)
+class CourseLecture:
+    """A lecture as a course's page lists it."""
+
+    id: str
+    title: str
+    starts_at: datetime
+    zone: str
+    status: str
+    lecturer_name: str
+
+
+@dataclass(frozen=True)
 class TargetGroupView:
     """Whom content is for, and how many courses say so."""
 

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -12,11 +14,18 @@ from core.db import Database
 from core.errors import N_, Conflict, Invalid, NotFound
 from core.ids import new_id
 from schedules.directory_service import found
-from schedules.models import BridgePoint, Course, Enrolment, Organisation, Quota, TargetGroup, User
+from schedules.models import BridgePoint, Course, Enrolment, Lecture, Organisation, Quota, TargetGroup, Topic, User
 from schedules.names import person_key, place_key, search_key
 from schedules.rosters.nomination_service import make_plan, write_plan
 from schedules.rosters.nominations import read_nominations
-from schedules.rosters.records import ImportReport, QuotaView, RosterLine, RulesView, TargetGroupView
+from schedules.rosters.records import (
+    CourseLecture,
+    ImportReport,
+    QuotaView,
+    RosterLine,
+    RulesView,
+    TargetGroupView,
+)
 from schedules.sheets.table import Table
 
 log = logging.getLogger(__name__)
@@ -24,6 +33,7 @@ log = logging.getLogger(__name__)
 RULES_MAX = 20_000  # characters
 SEATS_MAX = 1_000_000
 NAME_MAX = 200
+CODE_MAX = 60
 
 
 class RosterService:
@@ -90,7 +100,7 @@ class RosterService:
 
     def _lines(self, course_id: str, conditions: Iterable[ColumnElement[bool]]) -> list[RosterLine]:
         query = (
-            select(Enrolment, User, BridgePoint.name, Organisation.name)
+            select(*_LINE)
             .join(User, User.id == Enrolment.user_id)
             .outerjoin(BridgePoint, BridgePoint.id == Enrolment.point_id)
             .outerjoin(Organisation, Organisation.id == Enrolment.org_id)
@@ -98,8 +108,98 @@ class RosterService:
         )
         with self._db.reading() as s:
             found(s, Course, course_id)
-            rows = sorted(s.execute(query), key=lambda row: (person_key(row[1].name), row[1].id))
-        return [_line(enrolment, user, point or "", org or "") for enrolment, user, point, org in rows]
+            lines = [_line(row) for row in s.execute(query)]
+        return sorted(lines, key=lambda line: (_order(line.name), line.user_id))
+
+    def line(self, course_id: str, user_id: str) -> RosterLine:
+        """Return one person of the roster.  Raises NotFound for the course, and for who is not on it."""
+        lines = self._lines(course_id, [User.id == user_id])
+        if not lines:
+            raise _not_on_roster()
+        return lines[0]
+
+    def enrol(self, course_id: str, words: str, point_id: str | None = None) -> RosterLine:
+        """Put one person on the roster by hand.
+
+        words: their login or their staff code, in any case; point_id: where they attend.  Their organisation sends
+        them.  Raises NotFound when nobody has the words or there is no such point, Conflict when several people
+        have them, when the person has left or is on the roster already.
+        """
+        words = words.strip()
+        with self._db.transaction() as s:
+            found(s, Course, course_id)
+            user = _person(s, words)
+            if user.left_at is not None:
+                raise Conflict("roster.left", N_("%(known)s has left."), known=user.name)
+            if _enrolment(s, course_id, user.id) is not None:
+                raise Conflict("roster.already", N_("%(known)s is on the roster already."), known=user.name)
+            point = _open_point(s, point_id)
+            s.add(
+                Enrolment(
+                    id=new_id("enr"),
+                    course_id=course_id,
+                    user_id=user.id,
+                    point_id=point,
+                    org_id=user.org_id,
+                    enrolled_at=self._clock.now(),
+                )
+            )
+        return self.line(course_id, user.id)
+
+    def remove(self, course_id: str, user_id: str, by: str) -> None:
+        """Take a person off the roster; the person stays.  by: who does it.  Raises NotFound."""
+        with self._db.transaction() as s:
+            found(s, Course, course_id)
+            enrolment = _enrolment(s, course_id, user_id)
+            if enrolment is None:
+                raise _not_on_roster()
+            s.delete(enrolment)
+        log.info("%s took %s off the roster of %s", by, user_id, course_id)
+
+    def set_point(self, course_id: str, user_id: str, point_id: str | None) -> None:
+        """Say where a person attends; None: not said.  Raises NotFound, Conflict for a point that was given up."""
+        with self._db.transaction() as s:
+            found(s, Course, course_id)
+            enrolment = _enrolment(s, course_id, user_id)
+            if enrolment is None:
+                raise _not_on_roster()
+            if point_id != enrolment.point_id:
+                enrolment.point_id = _open_point(s, point_id)
+
+    def open_points(self) -> list[tuple[str, str]]:
+        """Return (id, name) of every point that people can attend at, by name."""
+        query = select(BridgePoint.id, BridgePoint.name).where(BridgePoint.retired_at.is_(None))
+        with self._db.reading() as s:
+            rows = [(point_id, name) for point_id, name in s.execute(query)]
+        return sorted(rows, key=lambda row: place_key(row[1]))
+
+    # ---- about the course ----
+
+    def lectures(self, course_id: str) -> list[CourseLecture]:
+        """Return the lectures on a course's topics, earliest first.  Raises NotFound."""
+        query = (
+            select(Lecture.id, Lecture.title, Lecture.starts_at, Lecture.zone, Lecture.status, User.name)
+            .join(Topic, Topic.id == Lecture.topic_id)
+            .join(User, User.id == Lecture.lecturer_id)
+            .where(Topic.course_id == course_id)
+            .order_by(Lecture.starts_at, Lecture.id)
+        )
+        with self._db.reading() as s:
+            found(s, Course, course_id)
+            return [CourseLecture(*row) for row in s.execute(query)]
+
+    def set_audience(self, course_id: str, audience: str) -> None:
+        """Say in words whom a course is for.  Raises Invalid for more than 200 characters, NotFound."""
+        audience = " ".join(audience.split())
+        if len(audience) > NAME_MAX:
+            raise Invalid("course.audience", N_("This is longer than %(limit)s characters."), limit=NAME_MAX)
+        with self._db.transaction() as s:
+            found(s, Course, course_id).audience = audience
+
+    def target_group(self, course_id: str) -> str | None:
+        """Return the id of the group that a course is for.  Raises NotFound."""
+        with self._db.reading() as s:
+            return found(s, Course, course_id).target_group_id
 
     # ---- target groups ----
 
@@ -125,6 +225,15 @@ class RosterService:
             courses = {group_id: count for group_id, count in s.execute(counts)}
             rows = sorted(s.scalars(select(TargetGroup)), key=lambda row: place_key(row.name))
         return [TargetGroupView(row.id, row.name, row.description, courses.get(row.id, 0)) for row in rows]
+
+    def courses_by_group(self) -> dict[str, list[tuple[str, str]]]:
+        """Return (id, title) of the courses that each group has, by title; groups without any are absent."""
+        query = select(Course.target_group_id, Course.id, Course.title).where(Course.target_group_id.is_not(None))
+        groups: dict[str, list[tuple[str, str]]] = {}
+        with self._db.reading() as s:
+            for group_id, course_id, title in s.execute(query):
+                groups.setdefault(str(group_id), []).append((course_id, title))
+        return {group_id: sorted(rows, key=lambda row: place_key(row[1])) for group_id, rows in groups.items()}
 
     def set_target_group(self, course_id: str, group_id: str | None) -> None:
         """Say whom a course is for; None: nobody in particular.  Raises NotFound."""
@@ -164,7 +273,7 @@ class RosterService:
             course = found(s, Course, course_id)
             enrolment = _enrolment(s, course_id, user_id)
             if enrolment is None:
-                raise NotFound("enrolment.unknown", N_("This person is not on the roster of the course."))
+                raise _not_on_roster()
             if version is not None and version != course.rules_version:
                 raise Conflict("rules.changed", N_("The rules were changed. Please read them again."))
             if enrolment.rules_version != course.rules_version:
@@ -238,19 +347,51 @@ def _free_name(s: Session, name: str, own_id: str | None) -> str:
     return name
 
 
-def _line(enrolment: Enrolment, user: User, point_name: str, org_name: str) -> RosterLine:
-    return RosterLine(
-        user_id=user.id,
-        name=user.name,
-        code=user.code,
-        position=user.position,
-        email=user.email,
-        phone=user.phone,
-        point_id=enrolment.point_id,
-        point_name=point_name,
-        org_id=enrolment.org_id,
-        org_name=org_name,
-        enrolled_at=enrolment.enrolled_at,
-        rules_version=enrolment.rules_version,
-        rules_accepted_at=enrolment.rules_accepted_at,
-    )
+_LINE = (
+    User.id,
+    User.name,
+    User.code,
+    User.position,
+    User.email,
+    User.phone,
+    Enrolment.point_id,
+    func.coalesce(BridgePoint.name, ""),
+    Enrolment.org_id,
+    func.coalesce(Organisation.name, ""),
+    Enrolment.enrolled_at,
+    Enrolment.rules_version,
+    Enrolment.rules_accepted_at,
+)  # in the order of RosterLine
+
+
+def _line(row: Any) -> RosterLine:
+    return RosterLine(*row)
+
+
+# A roster of 5,000 is sorted for every page that is turned; the keys of its names take most of that.
+_order = lru_cache(maxsize=50_000)(person_key)
+
+
+def _person(s: Session, words: str) -> User:
+    """Return who has a login or staff code.  Raises NotFound, Conflict when two people have them."""
+    lower = words.lower()
+    same = or_(User.login == lower, User.code == words, func.lower(User.code) == lower)
+    people = s.scalars(select(User).where(same)).all() if words else ()
+    if len(people) > 1:
+        raise Conflict("roster.ambiguous", N_("Several people have this. Which one is meant?"))
+    if not people:
+        raise NotFound("roster.nobody", N_("Nobody has the login or staff code “%(words)s”."), words=words[:CODE_MAX])
+    return people[0]
+
+
+def _open_point(s: Session, point_id: str | None) -> str | None:
+    if point_id is None:
+        return None
+    point = found(s, BridgePoint, point_id)
+    if point.retired_at is not None:
+        raise Conflict("point.retired", N_("The bridge point %(point)s was given up."), point=point.name)
+    return point.id
+
+
+def _not_on_roster() -> NotFound:
+    return NotFound("enrolment.unknown", N_("This person is not on the roster of the course."))
