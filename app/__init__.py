@@ -33,7 +33,7 @@ def create_app(
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
     parts = services.build(config, clock or SystemClock())
-    for name in ("config", "clock", "bus", "db", "schedules", "rooms", "attendance", "replays"):
+    for name in ("config", "clock", "bus", "db", "schedules", "plans", "rooms", "attendance", "replays"):
         app.extensions[name] = getattr(parts, name)
     app.extensions.update(services=parts, node=node, passwords=passwords.Passwords(offload, quick=config.testing))
 

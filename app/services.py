@@ -10,6 +10,8 @@ from core.db import Database
 from core.journal import Journal
 from replays.service import ReplayService
 from rooms.service import RoomService
+from schedules.plans.file_store import FileStore
+from schedules.plans.plan_service import PlanService
 from schedules.service import ScheduleService
 
 
@@ -23,6 +25,7 @@ class Services:
     db: Database
     journal: Journal
     schedules: ScheduleService
+    plans: PlanService
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
@@ -40,6 +43,7 @@ def build(config: Config, clock: Clock) -> Services:
         db=db,
         journal=Journal(db),
         schedules=schedules,
+        plans=PlanService(db, bus, clock, FileStore(config.plans_dir)),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),

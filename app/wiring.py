@@ -6,6 +6,7 @@ follows from an event in another feature is one line here.
     RoomChanged       an entry is in a lecture's journal
     StreamRevoked     an encoder's or a player's token is worthless
     BallotsChanged    a poll's ballot box has more in it
+    LectureChanged    a planned lecture is another now
     LectureCancelled  a planned lecture will not take place
 """
 
@@ -27,7 +28,7 @@ from attendance.service import BallotsChanged
 from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
-from schedules.events import LectureCancelled, StreamRevoked
+from schedules.events import LectureCancelled, LectureChanged, StreamRevoked
 from schedules.service import ScheduleService
 from signaling import whip
 from signaling.broadcast import Broadcast
@@ -85,8 +86,10 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     whip.init_app(app, streams, turn)
     edge = register(socketio, parts, broadcast, gettext)
 
-    # the one question that a feature asks another inside its own decision: a closing poll's last count
+    # what a feature asks another inside its own decision: a closing poll's last count, and whether a class may start
     services.rooms.count_ballots = services.attendance.seal
+    if services.config.plan_required:
+        services.rooms.may_start = services.plans.check_may_go_live
 
     on = services.bus.subscribe
     on(RoomChanged, broadcast.room_changed)  # everybody in the room hears of it
@@ -96,6 +99,7 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     on(BallotsChanged, ticker.ballots_changed)  # told to the room at the next tick
     on(RoomChanged, streams.room_changed)  # a class that is over ends its streams
     on(StreamRevoked, lambda event: streams.revoked(event.token))  # what runs on it ends at once
+    on(LectureChanged, services.plans.lecture_changed)  # another topic or lecturer: its plan is reviewed again
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
     app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, services)

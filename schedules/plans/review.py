@@ -37,18 +37,27 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Material:
+    """A file of a version.  sha256: of its bytes, hex; added_by: who uploaded it, in whichever version."""
+
+    name: str
+    sha256: str
+    added_by: str
+
+
+@dataclass(frozen=True)
 class Review:
     """Where a plan stands.
 
-    files: (name, SHA-256 in hex) of the newest version, in order; authors: who put together or submitted
-    that version. approved_version, approved_digest: of the last approval, also when it no longer holds.
+    files: of the newest version, in order; hands: who made or submitted that version.
+    approved_version, approved_digest: of the last approval, also when it no longer holds.
     """
 
     subject: Subject
     state: State = "draft"
     version: int = 0
-    files: tuple[tuple[str, str], ...] = ()
-    authors: frozenset[str] = frozenset()
+    files: tuple[Material, ...] = ()
+    hands: frozenset[str] = frozenset()
     approved_version: int | None = None
     approved_digest: str | None = None
 
@@ -57,10 +66,15 @@ class Review:
         """Return the digest of the newest version and of what it is for."""
         return digest(self.subject, self.files)
 
+    @property
+    def authors(self) -> frozenset[str]:
+        """Return whose work the newest version is."""
+        return self.hands | {file.added_by for file in self.files} | {self.subject.lecturer_id}
 
-def digest(subject: Subject, files: Iterable[tuple[str, str]]) -> str:
+
+def digest(subject: Subject, files: Iterable[Material]) -> str:
     """Return one SHA-256 in hex over a topic, a lecturer, and files with their order and names."""
-    facts = [subject.topic_id, subject.lecturer_id, [list(file) for file in files]]
+    facts = [subject.topic_id, subject.lecturer_id, [[file.name, file.sha256] for file in files]]
     return hashlib.sha256(json.dumps(facts, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -74,14 +88,9 @@ def may_edit(review: Review, who: Person) -> bool:
     return who.id == review.subject.lecturer_id or "organiser" in who.roles
 
 
-def is_author(review: Review, who: Person) -> bool:
-    """Return whether the plan is somebody's own: they teach it, or put together what is there now."""
-    return who.id == review.subject.lecturer_id or who.id in review.authors
-
-
 def may_review(review: Review, who: Person) -> bool:
     """Return whether somebody may approve, return and waive: an organiser or an admin, never an author."""
-    return any_may(who.roles, "plan.review") and not is_author(review, who)
+    return any_may(who.roles, "plan.review") and who.id not in review.authors
 
 
 def may_comment(review: Review, who: Person) -> bool:
@@ -95,11 +104,22 @@ def check_edit(review: Review, who: Person) -> None:
         raise NotAllowed("plan.not_yours", N_("Only the lecturer of this lecture or an organiser may do this."))
 
 
-def check_review(review: Review, who: Person) -> None:
-    """Raise NotAllowed unless `may_review`."""
+def check_comment(review: Review, who: Person) -> None:
+    """Raise NotAllowed unless `may_comment`."""
+    if not may_comment(review, who):
+        raise NotAllowed("plan.not_yours", N_("Only the lecturer of this lecture or an organiser may do this."))
+
+
+def check_reviewer(who: Person) -> None:
+    """Raise NotAllowed unless somebody reviews lesson plans at all."""
     if not any_may(who.roles, "plan.review"):
         raise NotAllowed("plan.no_reviewer", N_("Only an organiser or an administrator may do this."))
-    if is_author(review, who):
+
+
+def check_review(review: Review, who: Person) -> None:
+    """Raise NotAllowed unless `may_review`."""
+    check_reviewer(who)
+    if who.id in review.authors:
         raise NotAllowed(
             "plan.own", N_("This lesson plan is your own work. Somebody else has to approve it or waive it.")
         )
@@ -108,7 +128,7 @@ def check_review(review: Review, who: Person) -> None:
 # ---- steps -------------------------------------------------------------------------------------
 
 
-def change(review: Review, who: Person, files: tuple[tuple[str, str], ...]) -> Review:
+def change(review: Review, who: Person, files: tuple[Material, ...]) -> Review:
     """Return the review after its files became others: a new version, in draft.
 
     Raises NotAllowed; Conflict while somebody reviews the plan; Invalid for too many files.
@@ -117,9 +137,7 @@ def change(review: Review, who: Person, files: tuple[tuple[str, str], ...]) -> R
     check_changeable(review)
     if len(files) > FILES_MAX:
         raise Invalid("plan.too_many", N_("A lesson plan has at most %(most)s files."), most=FILES_MAX)
-    return replace(
-        review, state="draft", version=review.version + 1, files=files, authors=frozenset({who.id})
-    )
+    return replace(review, state="draft", version=review.version + 1, files=files, hands=frozenset({who.id}))
 
 
 def check_changeable(review: Review) -> None:
@@ -139,7 +157,7 @@ def submit(review: Review, who: Person) -> Review:
         raise Conflict("plan.submitted_already", N_("The lesson plan waits for a reviewer already."))
     if review.state == "approved":
         raise Conflict("plan.approved_already", N_("The lesson plan is approved already."))
-    return replace(review, state="submitted", authors=review.authors | {who.id})
+    return replace(review, state="submitted", hands=review.hands | {who.id})
 
 
 def withdraw(review: Review, who: Person) -> Review:
@@ -177,6 +195,11 @@ def reopen(review: Review, subject: Subject) -> Review:
     """Return the review for another topic or lecturer: what was submitted or approved is a draft again."""
     state: State = "draft" if review.state in ("submitted", "approved") and subject != review.subject else review.state
     return replace(review, subject=subject, state=state)
+
+
+def settled(review: Review) -> Review:
+    """Return the review as what it amounts to: an approval that no longer holds is a draft."""
+    return replace(review, state="draft") if review.state == "approved" and not holds(review) else review
 
 
 def checked_words(words: str, code: str, missing: str) -> str:
