@@ -98,7 +98,8 @@ def clean_name(name: str) -> str:
     """Return a file's name as its owner knows it: without folders and control characters, 200 characters at most."""
     name = re.split(r"[/\\]", name)[-1]
     name = "".join(c for c in name if c.isprintable() and not 0x202A <= ord(c) <= 0x202E).strip(" .")
-    stem, ending = name[: -len(_ending(name)) or None], _ending(name)
+    ending = name[len(name) - len(_ending(name)) :]
+    stem = name[: len(name) - len(ending)]
     return f"{stem[: NAME_MAX - len(ending)]}{ending}" or "file"
 
 
