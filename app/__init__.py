@@ -25,6 +25,7 @@ def create_app(
     from app import auth, errors, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
     from attendance.views import bp as attendance_pages
     from replays.views import bp as replay_pages
+    from schedules.plans.views import bp as plan_pages
     from schedules.views import bp as schedule_pages
 
     app = Flask(__name__, static_folder=str(STATIC))
@@ -33,9 +34,11 @@ def create_app(
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
     parts = services.build(config, clock or SystemClock())
-    for name in ("config", "clock", "bus", "db", "schedules", "plans", "rooms", "attendance", "replays"):
+    for name in ("config", "clock", "bus", "db", "schedules", "plans", "years", "rooms", "attendance", "replays"):
         app.extensions[name] = getattr(parts, name)
-    app.extensions.update(services=parts, node=node, passwords=passwords.Passwords(offload, quick=config.testing))
+    app.extensions.update(
+        services=parts, node=node, offload=offload, passwords=passwords.Passwords(offload, quick=config.testing)
+    )
 
     headers.init_app(app, config)
     auth.init_app(app, config)
@@ -44,7 +47,7 @@ def create_app(
     pages.init_app(app)
     tokens.init_app(app)
     metrics.init_app(app, config)
-    for feature_pages in (schedule_pages, attendance_pages, replay_pages):
+    for feature_pages in (schedule_pages, plan_pages, attendance_pages, replay_pages):
         app.register_blueprint(feature_pages)
     wiring.init_app(app, parts, node)
     return app

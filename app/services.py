@@ -12,6 +12,7 @@ from replays.service import ReplayService
 from rooms.service import RoomService
 from schedules.plans.file_store import FileStore
 from schedules.plans.plan_service import PlanService
+from schedules.plans.year_service import YearService
 from schedules.service import ScheduleService
 
 
@@ -26,6 +27,7 @@ class Services:
     journal: Journal
     schedules: ScheduleService
     plans: PlanService
+    years: YearService
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
@@ -44,6 +46,7 @@ def build(config: Config, clock: Clock) -> Services:
         journal=Journal(db),
         schedules=schedules,
         plans=PlanService(db, bus, clock, FileStore(config.plans_dir)),
+        years=YearService(db, clock, config.zone),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),

@@ -6,6 +6,7 @@ follows from an event in another feature is one line here.
     RoomChanged       an entry is in a lecture's journal
     StreamRevoked     an encoder's or a player's token is worthless
     BallotsChanged    a poll's ballot box has more in it
+    ConversionWanted  a file of a lesson plan has no PDF yet
     LectureChanged    a planned lecture is another now
     LectureCancelled  a planned lecture will not take place
 """
@@ -29,6 +30,8 @@ from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
 from schedules.events import LectureCancelled, LectureChanged, StreamRevoked
+from schedules.plans.convert import Conversions
+from schedules.plans.events import ConversionWanted
 from schedules.service import ScheduleService
 from signaling import whip
 from signaling.broadcast import Broadcast
@@ -50,11 +53,13 @@ class Wiring:
     bridge: MediaBridge
     ticker: Ticker
     signals: Signals
+    conversions: Conversions
     services: Services
 
     def start(self) -> None:
         """Take up the rooms where the last process left them, and begin the rounds."""
         self.services.rooms.resume()
+        self.conversions.resume()
         self.bridge.start()
         self.socketio.start_background_task(self.ticker.run, pause_of(self.socketio))
         self.socketio.start_background_task(self.signals.run, pause_of(self.socketio))
@@ -86,6 +91,8 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     whip.init_app(app, streams, turn)
     edge = register(socketio, parts, broadcast, gettext)
 
+    conversions = _conversions(app, services, socketio, node)
+
     # what a feature asks another inside its own decision: a closing poll's last count, and whether a class may start
     services.rooms.count_ballots = services.attendance.seal
     if services.config.plan_required:
@@ -102,7 +109,9 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     on(LectureChanged, services.plans.lecture_changed)  # another topic or lecturer: its plan is reviewed again
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
-    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, services)
+    on(ConversionWanted, conversions.wanted)  # beside the requests
+
+    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, signals, conversions, services)
 
 
 def _bridge(
@@ -114,6 +123,12 @@ def _bridge(
         return MediaBridge(MediaClient(lambda: None), services.rooms, idle, broadcast.media_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
     return MediaBridge(node.media, services.rooms, background, broadcast.media_reset, signals.node_event)
+
+
+def _conversions(app: Flask, services: Services, socketio: SocketIO, node: NodePool | None) -> Conversions:
+    """Without a node (tests, tools) nothing runs in the background: a file is converted at once."""
+    spawn = (lambda work: work()) if node is None else socketio.start_background_task
+    return Conversions(services.plans, app.extensions["offload"], spawn)
 
 
 def turn_of(services: Services) -> Turn:

@@ -114,3 +114,15 @@ class YearDraft:
     topic_id: str | None = None
     people: int = 0
     note: str = ""
+
+
+@dataclass(frozen=True)
+class YearLine:
+    """A line of the plan of a year with its names.  enrolled: people on the course's roster."""
+
+    id: str
+    draft: YearDraft
+    org_name: str
+    course_title: str
+    topic_title: str
+    enrolled: int

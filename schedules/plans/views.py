@@ -1,6 +1,7 @@
-"""Pages of lesson plans: a lecture's plan with its files and its way through review, and the reviewers' desk."""
+"""Pages of lesson plans: a lecture's plan with files and review, the reviewers' desk, the plan of the year."""
 
-from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
 from typing import Any, Literal, cast
 
 from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, send_file, url_for
@@ -16,8 +17,10 @@ from schedules.plans import review as rules
 from schedules.plans.file_store import Kept
 from schedules.plans.files import MEGABYTE, SIZE_MAX
 from schedules.plans.plan_service import PlanService
-from schedules.plans.records import PlanView
+from schedules.plans.records import PlanView, YearDraft
 from schedules.plans.review import Person
+from schedules.plans.year_plan import YEARS
+from schedules.plans.year_service import YearService
 from schedules.records import LectureView
 from schedules.service import ScheduleService
 
@@ -52,9 +55,13 @@ def allow_large_uploads(endpoint: str | None, values: dict[str, Any] | None) -> 
 
 
 @bp.app_context_processor
-def for_other_pages() -> dict[str, Callable[[LectureView], PlanView | None]]:
+def for_other_pages() -> dict[str, Any]:
     """Offer `plan_for(lecture)` to the pages of a lecture: its plan, None for who may not see it."""
-    return {"plan_for": lambda lecture: _plans().plan(lecture.id) if _may_see(lecture) else None}
+
+    def plan_for(lecture: LectureView) -> PlanView | None:
+        return _plans().plan(lecture.id) if _may_see(lecture) else None
+
+    return {"plan_for": plan_for, "plan_required": _config().plan_required}
 
 
 # ---- a lecture's plan --------------------------------------------------------------------------
@@ -87,7 +94,7 @@ def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
     """Say on the page that an upload was refused for its size."""
     sentence = Invalid(
         "plan.too_large",
-        N_("What you sent is larger than %(most)s MB. Upload large files one at a time, or make their pictures smaller."),
+        N_("What you sent is larger than %(most)s MB. Upload files one at a time, or make their pictures smaller."),
         most=SIZE_MAX // MEGABYTE,
     )
     if not current_user.is_authenticated or "lecture_id" not in (request.view_args or {}):
@@ -165,12 +172,7 @@ def _taken(lecture_id: str, step: Step) -> None:
             plans.revoke_waiver(lecture_id, by, words)
         else:
             decide = plans.approve if step == "approve" else plans.return_
-            decide(lecture_id, by, _version(), words)
-
-
-def _version() -> int:
-    given = request.form.get("version", "")
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else -1
+            decide(lecture_id, by, _number(request.form.get("version", ""), -1), words)
 
 
 def _received() -> list[Kept]:
@@ -237,6 +239,111 @@ def desk() -> ResponseReturnValue:
     return render_template("plans/desk.html", desk=_plans().desk(current_user.id), required=_config().plan_required)
 
 
+# ---- the plan of the year ----------------------------------------------------------------------
+
+
+@bp.route("/year", methods=["GET", "POST"])
+def year() -> ResponseReturnValue:
+    """Show the plan of a year, `?year=2026` and with `?org=` one organisation's; add a line."""
+    require(current_user.roles, "year.view")
+    error: AppError | None = None
+    if request.method == "POST":
+        require(current_user.roles, "year.plan")
+        try:
+            draft = _year_draft()
+            _years().add(draft, current_user.id)
+        except AppError as refused:
+            error = refused
+        else:
+            flash(gettext("The line was added to the plan of the year."), "success")
+            return redirect(url_for("plans.year", year=draft.year), 303)
+    today = _years().today()
+    shown = _number(request.args.get("year", ""), today.year)
+    shown = shown if YEARS[0] <= shown <= YEARS[1] else today.year
+    org_id = request.args.get("org", "")
+    lines = _years().lines(shown, org_id or None)
+    page = render_template(
+        "plans/year.html",
+        year=shown,
+        org_id=org_id,
+        lines=lines,
+        alerts=[pair for pair in lines if pair[1].standing in ("late", "late_start", "short")],
+        today=today,
+        form=request.form if error else {"year": shown, "org_id": org_id or current_user.org_id, "lectures": 1},
+        said=gettext(error.message, **error.params) if error else "",
+        **_year_choices(),
+    )
+    return Response(page, error.status if error else 200)
+
+
+@bp.route("/year/<item_id>", methods=["GET", "POST"])
+def year_item(item_id: str) -> ResponseReturnValue:
+    """Change a line of the plan of a year."""
+    require(current_user.roles, "year.plan")
+    line, error = _years().line(item_id), None
+    form: Any = {**asdict(line.draft), "of": line.draft.topic_id or line.draft.course_id or ""}
+    if request.method == "POST":
+        form = request.form
+        try:
+            draft = _year_draft()
+            _years().edit(item_id, draft, current_user.id)
+        except AppError as refused:
+            error = refused
+        else:
+            flash(gettext("The line was changed."), "success")
+            return redirect(url_for("plans.year", year=draft.year), 303)
+    said = gettext(error.message, **error.params) if error else ""
+    page = render_template("plans/year_item.html", line=line, form=form, said=said, **_year_choices())
+    return Response(page, error.status if error else 200)
+
+
+@bp.post("/year/<item_id>/remove")
+def remove_year_item(item_id: str) -> ResponseReturnValue:
+    """Take a line out of the plan of a year."""
+    require(current_user.roles, "year.plan")
+    of = _years().line(item_id).draft.year
+    _years().remove(item_id, current_user.id)
+    flash(gettext("The line was taken out of the plan of the year."), "success")
+    return redirect(url_for("plans.year", year=of), 303)
+
+
+def _year_draft() -> YearDraft:
+    """Read the form.  Raises Invalid for a day that is none; the numbers are judged later."""
+    form, of = request.form, request.form.get("of", "")
+    try:
+        opens_on = date.fromisoformat(form.get("opens_on", ""))
+        due_on = date.fromisoformat(form.get("due_on", ""))
+    except ValueError as error:
+        raise Invalid("year.no_day", N_("Please give both days, of the first and of the last lecture.")) from error
+    return YearDraft(
+        year=_number(form.get("year", ""), -1),
+        org_id=form.get("org_id", ""),
+        title=form.get("title", "").strip(),
+        opens_on=opens_on,
+        due_on=due_on,
+        lectures=_number(form.get("lectures", ""), -1),
+        course_id=of if of.startswith("crs_") else None,
+        topic_id=of if of.startswith("top_") else None,
+        people=_number(form.get("people", "") or "0", -1),
+        note=form.get("note", ""),
+    )
+
+
+def _year_choices() -> dict[str, Any]:
+    """Return what the form of a line offers: organisations by the tree, courses with their topics."""
+    of = []
+    for course in _schedules().courses():
+        of.append((course.id, course.title))
+        of += [(topic.id, f"\u2003{topic.title}") for topic in course.topics]
+    organisations = [(o.id, "\u2003" * o.depth + o.name) for o in _schedules().organisations()]
+    return {"organisations": organisations, "of_choices": of}
+
+
+def _number(given: str, otherwise: int) -> int:
+    given = given.strip()
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else otherwise
+
+
 # ---- whom to ask -------------------------------------------------------------------------------
 
 
@@ -260,6 +367,10 @@ def _may_see(lecture: LectureView) -> bool:
 
 def _plans() -> PlanService:
     return cast(PlanService, current_app.extensions["plans"])
+
+
+def _years() -> YearService:
+    return cast(YearService, current_app.extensions["years"])
 
 
 def _schedules() -> ScheduleService:
