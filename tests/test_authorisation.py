@@ -183,7 +183,7 @@ ROUTES = [
     get(f"{PLAN}/files/<file_id>", WATCHERS, "/lectures/{lecture}/plan/files/{file}"),
     get(f"{PLAN}/files/<file_id>/pdf", WATCHERS, "/lectures/{lecture}/plan/files/{file}/pdf"),
     post(f"{PLAN}/files", AUTHORS, "/lectures/{lecture}/plan/files"),
-    post(f"{PLAN}/files/<file_id>/remove", AUTHORS, "/lectures/{lecture}/plan/files/{file}/remove"),
+    post(f"{PLAN}/files/<file_id>/remove", AUTHORS, "/lectures/{lecture}/plan/files/{file}/remove", also=(404,)),
     *(
         post(PLAN_STEP, who, f"/lectures/{{lecture}}/plan/{step}", data={"version": "1", "words": "Lý do."})
         for who, steps in (

@@ -97,9 +97,13 @@ def too_large(error: RequestEntityTooLarge) -> ResponseReturnValue:
         N_("What you sent is larger than %(most)s MB. Upload files one at a time, or make their pictures smaller."),
         most=SIZE_MAX // MEGABYTE,
     )
-    if not current_user.is_authenticated or "lecture_id" not in (request.view_args or {}):
-        raise sentence
-    answer = _page(_lecture(cast(dict[str, str], request.view_args)["lecture_id"]), sentence)
+    try:
+        answer = _page(_lecture((request.view_args or {}).get("lecture_id", "")), sentence)
+    except AppError:  # nobody to show the plan to
+        said = gettext(sentence.message, **sentence.params)
+        return render_template(
+            "error.html", status=413, title=gettext("Too large"), sentence=said, code=sentence.code
+        ), 413
     answer.status_code = 413
     return answer
 

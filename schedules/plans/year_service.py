@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from core.clock import Clock
 from core.db import Database
-from core.errors import N_, Invalid
+from core.errors import N_, Invalid, NotFound
 from core.ids import new_id
 from core.permissions import Role, require
 from schedules.directory_service import found
@@ -59,7 +59,7 @@ class YearService:
     def line(self, item_id: str) -> YearLine:
         """Return one line.  Raises NotFound."""
         with self._db.reading() as s:
-            item = found(s, YearItem, item_id)
+            item = _item(s, item_id)
             return _line(item, _names(s, [item]), _enrolled(s))
 
     def add(self, draft: YearDraft, by: str) -> str:
@@ -73,13 +73,13 @@ class YearService:
     def edit(self, item_id: str, draft: YearDraft, by: str) -> None:
         """Change a line.  Raises what `add` raises, NotFound for the line."""
         with self._db.transaction() as s:
-            self._write(s, found(s, YearItem, item_id), draft, by)
+            self._write(s, _item(s, item_id), draft, by)
 
     def remove(self, item_id: str, by: str) -> None:
         """Take a line out.  Raises NotFound, NotAllowed."""
         with self._db.transaction() as s:
             _require_planner(s, by)
-            s.delete(found(s, YearItem, item_id))
+            s.delete(_item(s, item_id))
 
     def _write(self, s: Session, item: YearItem, draft: YearDraft, by: str) -> None:
         _require_planner(s, by)
@@ -112,6 +112,13 @@ class YearService:
             by_course[course_id].append(day)
             by_topic[topic_id].append(day)
         return by_course, by_topic
+
+
+def _item(s: Session, item_id: str) -> YearItem:
+    item = s.get(YearItem, item_id)
+    if item is None:
+        raise NotFound("year.unknown", N_("There is no such line in the plan of the year."))
+    return item
 
 
 def _require_planner(s: Session, by: str) -> None:
