@@ -208,6 +208,7 @@ def _page(lecture: LectureView, error: AppError | None = None, step: str = "") -
         names=schedules.labels(people | ({view.approved_by} if view.approved_by else set())),
         changes=edits and view.state != "submitted",
         edits=edits,
+        withdraws=edits and view.state == "submitted" and not rules.may_review(view.review, who),
         reviews=rules.may_review(view.review, who) and not over,
         is_reviewer=any_may(who.roles, "plan.review") and not over,
         comments=rules.may_comment(view.review, who),
