@@ -2,7 +2,8 @@
 
 The file comes from outside, so LibreOffice gets a profile and a home of its own, which are thrown away, no
 more of our environment than it needs, a limit of time, and is killed with all it started. In a fresh profile
-macros are off. It blocks: call it through `app.offload`, never in a transaction.
+macros are off. Waiting for it lets other green threads run, what is done with large files goes through
+`app.offload`: a process cannot be waited for from gevent's thread pool (measured: TypeError).
 
 **Source:** LibreOffice Help, "Starting LibreOffice Software With Parameters" (`--headless`, `--convert-to`,
 `--outdir`, `-env:UserInstallation`).
@@ -36,10 +37,21 @@ FAILED = "plan.convert_failed"
 TIMED_OUT = "plan.convert_timeout"
 
 
-def to_pdf(store: FileStore, sha256: str, kind: Kind, timeout_s: float = TIMEOUT_S) -> tuple[Kept | None, str]:
-    """Make and keep the PDF of a kept file.
+def directly(function: Callable[..., Any], *args: Any) -> Any:
+    """Run it here."""
+    return function(*args)
 
-    timeout_s: seconds after which it is given up.  Returns (the PDF, "") or (None, the code of the problem).
+
+def to_pdf(
+    store: FileStore,
+    sha256: str,
+    kind: Kind,
+    timeout_s: float = TIMEOUT_S,
+    offload: Callable[..., Any] = directly,
+) -> tuple[Kept | None, str]:
+    """Make and keep the PDF of a kept file.  Takes as long as it takes: never in a transaction or a request.
+
+    offload: runs a blocking function elsewhere; timeout_s: seconds after which it is given up.  Returns (the PDF, "") or (None, the code of the problem).
     Raises nothing but NotFound for a file that is not kept.
     """
     source = store.path(sha256)
@@ -49,7 +61,7 @@ def to_pdf(store: FileStore, sha256: str, kind: Kind, timeout_s: float = TIMEOUT
     with tempfile.TemporaryDirectory(prefix="plan-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         given = folder / f"plan.{kind}"
-        shutil.copyfile(source, given)
+        offload(shutil.copyfile, source, given)
         try:
             status = _run(_command(program, given, folder, kind), folder, timeout_s)
         except subprocess.TimeoutExpired:
@@ -62,7 +74,7 @@ def to_pdf(store: FileStore, sha256: str, kind: Kind, timeout_s: float = TIMEOUT
             log.warning("not converted", extra={"sha256": sha256, "status": status})
             return None, FAILED
         try:
-            return store.keep_pdf(result), ""
+            return offload(store.keep_pdf, result), ""
         except AppError as error:  # larger than we keep, or no PDF at all
             log.warning("converted to something else", extra={"sha256": sha256, "code": error.code})
             return None, FAILED
@@ -160,7 +172,7 @@ class Conversions:
 
     def _convert(self, sha256: str, kind: Kind) -> None:
         try:
-            pdf, problem = self._offload(to_pdf, self._keeper.store, sha256, kind)
+            pdf, problem = to_pdf(self._keeper.store, sha256, kind, offload=self._offload)
             self._keeper.converted(sha256, pdf, problem)
         except Exception:
             log.exception("conversion not stored", extra={"sha256": sha256})

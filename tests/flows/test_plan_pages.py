@@ -132,6 +132,8 @@ def test_200_megabytes_are_refused_with_a_clear_sentence(pages, length_said):
     )
     assert answer.status_code == 413 and "larger than 50 MB" in answer.get_data(as_text=True)
     assert body.read_so_far <= 53 * MEGABYTE
+    pages.browsers.clear()
+    del answer, browser
     gc.collect()  # what was read so far lay in a file without a name, gone with it
     folder = pages.services.config.plans_dir
     assert not folder.exists() or list(folder.iterdir()) == []
@@ -143,6 +145,8 @@ def test_only_who_may_upload_may_send_more_than_a_form(pages):
     answer = pages("hocvien").post(f"{pages.url}/files", data=sent, content_type="multipart/form-data")
     text = answer.get_data(as_text=True)
     assert answer.status_code == 413 and "larger than 50 MB" in text and "Chuyển đổi số" not in text
+    pages.browsers.clear()
+    del answer, sent
     gc.collect()
 
 

@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from schedules.plans import convert
 from schedules.plans.convert import FAILED, NO_CONVERTER, TIMED_OUT, Conversions, to_pdf
 from schedules.plans.events import ConversionWanted
 from schedules.plans.file_store import FileStore
@@ -119,7 +118,7 @@ class Notes:
         return self.left
 
 
-def test_conversions_go_one_after_the_other_through_the_door_to_real_threads(store, soffice):
+def test_conversions_go_one_after_the_other_and_large_files_through_the_door_to_real_threads(store, soffice):
     soffice(MAKES)
     a, b = kept(store), kept(store, "docx")
     notes, through, spawned = Notes(store), [], []
@@ -135,7 +134,7 @@ def test_conversions_go_one_after_the_other_through_the_door_to_real_threads(sto
     assert len(spawned) == 1 and notes.said == []
     spawned[0]()
     assert notes.said == [(a.sha256, 4, ""), (b.sha256, 4, "")]
-    assert through == [convert.to_pdf] * 2
+    assert through == [shutil.copyfile, store.keep_pdf] * 2
     line.wanted(ConversionWanted(b.sha256, "docx"))
     assert len(spawned) == 2
 
