@@ -51,7 +51,8 @@ def to_pdf(
 ) -> tuple[Kept | None, str]:
     """Make and keep the PDF of a kept file.  Takes as long as it takes: never in a transaction or a request.
 
-    offload: runs a blocking function elsewhere; timeout_s: seconds after which it is given up.  Returns (the PDF, "") or (None, the code of the problem).
+    offload: runs a blocking function elsewhere; timeout_s: seconds after which it is given up.
+    Returns (the PDF, "") or (None, the code of the problem).
     Raises nothing but NotFound for a file that is not kept.
     """
     source = store.path(sha256)
