@@ -1,13 +1,22 @@
 """The demo: load it, and tell who may sign in and where to go."""
 
+from datetime import timedelta
+
 from app.passwords import Passwords
 from app.services import Services
 from schedules.demo import DemoLogin, demo_logins, make_demo
+from schedules.plans.demo import give_plans
+
+AHEAD = timedelta(days=7)  # farther than the demo's lectures
 
 
 def load_demo(services: Services) -> None:
     """Fill the database, or plan the demo's lectures anew from now on where it is filled already."""
-    make_demo(services.schedules, Passwords().hash, services.clock.now())
+    now = services.clock.now()
+    make_demo(services.schedules, Passwords().hash, now)
+    lectures = services.schedules.lectures_between(now, now + AHEAD)
+    waiting = [lecture for lecture in lectures if lecture.status in ("planned", "open")]
+    give_plans(services.plans, services.schedules, waiting)
 
 
 def print_logins(services: Services) -> None:

@@ -11,6 +11,8 @@ SERVICES = (
     "registry",
     "rosters",
     "uploads",
+    "plans",
+    "years",
     "subscriptions",
     "rooms",
     "attendance",
@@ -24,8 +26,9 @@ def blueprints() -> list[Blueprint]:
     from replays.views import bp as replays
     from schedules.board.views import bp as schedules
     from schedules.lectures.views import bp as lectures  # the schedules' own, with more pages
+    from schedules.plans.views import bp as plans
     from schedules.registry.blocks.views import bp as blocks
     from schedules.registry.views import bp as registry
     from schedules.rosters.views import bp as rosters
 
-    return list(dict.fromkeys((schedules, lectures, registry, blocks, rosters, attendance, replays)))
+    return list(dict.fromkeys((schedules, lectures, registry, blocks, rosters, plans, attendance, replays)))

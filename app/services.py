@@ -17,6 +17,9 @@ from schedules.calendars.busy_reader import read_busy
 from schedules.calendars.fetch import Fetcher
 from schedules.calendars.letter_service import LetterService
 from schedules.calendars.subscription_service import SubscriptionService
+from schedules.plans.file_store import FileStore
+from schedules.plans.plan_service import PlanService
+from schedules.plans.year_service import YearService
 from schedules.registry.registry_service import Registry
 from schedules.rosters.roster_service import RosterService
 from schedules.rosters.uploads import Uploads
@@ -36,6 +39,8 @@ class Services:
     registry: Registry
     rosters: RosterService
     uploads: Uploads
+    plans: PlanService
+    years: YearService
     rooms: RoomService
     attendance: AttendanceService
     replays: ReplayService
@@ -61,6 +66,8 @@ def build(config: Config, clock: Clock, offload: Offload = directly) -> Services
         registry=Registry(db, clock, schedules.bookings, config.zone),
         rosters=RosterService(db, clock),
         uploads=Uploads(config.uploads_dir, clock),
+        plans=PlanService(db, bus, clock, FileStore(config.plans_dir)),
+        years=YearService(db, clock, config.zone),
         rooms=rooms,
         attendance=AttendanceService(db, bus, clock, rooms, schedules),
         replays=ReplayService(db, config.recordings_dir, clock),

@@ -8,6 +8,7 @@ follows from an event in another feature is one line here.
     BallotsChanged    a poll's ballot box has more in it
     LectureScheduled  a lecture is in the timetable
     LectureChanged    a planned lecture is different now
+    ConversionWanted  a file of a lesson plan has no PDF yet
     LectureCancelled  a planned lecture will not take place
 """
 
@@ -31,6 +32,8 @@ from media.client import MediaClient
 from rooms.events import LectureEnded, LectureStarted, RoomChanged
 from rooms.service import RoomService
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled, StreamRevoked
+from schedules.plans.convert import Conversions
+from schedules.plans.events import ConversionWanted
 from schedules.service import ScheduleService
 from signaling import whip
 from signaling.broadcast import Broadcast
@@ -53,11 +56,13 @@ class Wiring:
     ticker: Ticker
     errands: Errands
     signals: Signals
+    conversions: Conversions
     services: Services
 
     def start(self) -> None:
         """Take up the rooms where the last process left them, and begin the rounds."""
         self.services.rooms.resume()
+        self.conversions.resume()
         self.bridge.start()
         self.socketio.start_background_task(self.ticker.run, pause_of(self.socketio))
         self.socketio.start_background_task(self.errands.run, pause_of(self.socketio))
@@ -92,8 +97,12 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     whip.init_app(app, streams, turn)
     edge = register(socketio, parts, broadcast, gettext)
 
-    # the one question that a feature asks another inside its own decision: a closing poll's last count
+    conversions = _conversions(app, services, socketio, node)
+
+    # what a feature asks another inside its own decision: a closing poll's last count, and whether a class may start
     services.rooms.count_ballots = services.attendance.seal
+    if services.config.plan_required:
+        services.rooms.may_start = services.plans.check_may_go_live
 
     # and one that pages ask before they let somebody in: where to go first
     app.extensions["entry"] = partial(rules_first, services)
@@ -108,9 +117,12 @@ def init_app(app: Flask, services: Services, node: NodePool | None) -> None:
     on(StreamRevoked, lambda event: streams.revoked(event.token))  # what runs on it ends at once
     for planned in (LectureScheduled, LectureChanged, LectureCancelled):
         on(planned, services.letters.follow)  # whoever takes part gets an invitation, its update or its end
+    on(LectureChanged, services.plans.lecture_changed)  # another topic or lecturer: its plan is reviewed again
     on(LectureCancelled, partial(close_lobby, services.rooms))  # a lobby that is open closes
 
-    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, errands, signals, services)
+    on(ConversionWanted, conversions.wanted)  # beside the requests
+
+    app.extensions["wiring"] = Wiring(socketio, edge, bridge, ticker, errands, signals, conversions, services)
 
 
 def _bridge(
@@ -122,6 +134,12 @@ def _bridge(
         return MediaBridge(MediaClient(lambda: None), services.rooms, idle, broadcast.media_reset)
     background = Background(spawn=socketio.start_background_task, pause=pause_of(socketio))
     return MediaBridge(node.media, services.rooms, background, broadcast.media_reset, signals.node_event)
+
+
+def _conversions(app: Flask, services: Services, socketio: SocketIO, node: NodePool | None) -> Conversions:
+    """Without a node (tests, tools) nothing runs in the background: a file is converted at once."""
+    spawn = (lambda work: work()) if node is None else socketio.start_background_task
+    return Conversions(services.plans, app.extensions["offload"], spawn)
 
 
 def turn_of(services: Services) -> Turn:

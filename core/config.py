@@ -54,6 +54,7 @@ class Config:
     turn_secret: str = ""  # shared with coturn; empty: made once and kept in data_dir
     turn_ttl_s: int = 600  # an allocation must begin within this; it then lives as long as its leg
     lobby_minutes: int = 15  # the lobby opens this long before a lecture's start
+    plan_required: bool = True  # a class goes live only with an approved lesson plan, or a waiver
     smtp: SmtpServer | None = None  # who takes invitations; None: each is put in mail_outbox as a file
     mail_from: str = ""  # such as Điểm Cầu <lich@example.vn>; empty: no-reply at public_url's host
     mail_outbox: Path | None = None  # None: `outbox` in data_dir
@@ -80,6 +81,11 @@ class Config:
     def uploads_dir(self) -> Path:
         """Return the folder of sheets that were uploaded and not confirmed yet."""
         return self.data_dir / "uploads"
+
+    @property
+    def plans_dir(self) -> Path:
+        """Return the folder that holds the files of lesson plans."""
+        return self.data_dir / "plans"
 
     @property
     def outbox_dir(self) -> Path:
@@ -135,6 +141,12 @@ def _mode(value: str) -> str:
     return value
 
 
+def _yes(value: str) -> bool:
+    if value not in ("0", "1"):
+        raise ValueError("must be 0 or 1")
+    return value == "1"
+
+
 def _smtp(value: str) -> SmtpServer:
     """Read `smtp+starttls://user:password@host:587`; user and password are percent-encoded.  Never repeats them."""
     try:
@@ -177,6 +189,7 @@ _READ: dict[str, tuple[str, Callable[[str], Any]]] = {
     "TURN_SECRET": ("turn_secret", str),
     "TURN_TTL_S": ("turn_ttl_s", int),
     "LOBBY_MINUTES": ("lobby_minutes", int),
+    "PLAN_REQUIRED": ("plan_required", _yes),
     "SMTP_URL": ("smtp", _smtp),
     "MAIL_FROM": ("mail_from", _mailbox),
     "MAIL_OUTBOX": ("mail_outbox", lambda v: Path(v).resolve()),

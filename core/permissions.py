@@ -15,6 +15,8 @@ Action = Literal[
     # planning
     "timetable.view", "lecture.plan", "course.manage", "organisation.manage", "user.manage", "point.manage",
     "point.pair", "calendar.view",
+    # lesson plans and the plan of the year
+    "plan.view", "plan.upload", "plan.review", "year.view", "year.plan",
     # the live room
     "room.join", "media.publish", "media.subscribe", "lecture.start", "lecture.end",
     "floor.request", "floor.withdraw", "floor.grant", "floor.release", "floor.revoke",
@@ -35,6 +37,11 @@ TABLE: dict[Action, frozenset[Role]] = {
     "point.manage": frozenset({"admin", "organiser"}),
     "point.pair": frozenset({"admin", "organiser", "operator"}),
     "calendar.view": _EVERYONE,
+    "plan.view": frozenset({"admin", "organiser", "lecturer", "observer"}),
+    "plan.upload": frozenset({"lecturer", "organiser"}),
+    "plan.review": frozenset({"organiser", "admin"}),
+    "year.view": frozenset({"admin", "organiser", "lecturer", "observer"}),
+    "year.plan": frozenset({"organiser", "admin"}),
     "room.join": frozenset({"admin", "organiser", "lecturer", "observer", "point"}),
     "media.publish": frozenset({"lecturer", "point"}),
     "media.subscribe": frozenset({"admin", "organiser", "lecturer", "observer", "point"}),

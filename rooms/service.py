@@ -94,6 +94,8 @@ class RoomService:
         """
         self.count_ballots: Callable[[str], tuple[Sequence[int], int]] | None = None
         """Seals a poll's box and returns its final (counts, phones); set where features are wired."""
+        self.may_start: Callable[[str], None] | None = None
+        """Raises Conflict for a lecture that may not go live yet; set where features are wired, None: all may."""
         self._db, self._bus, self._clock = db, bus, clock
         self._journal = Journal(db)
         self._grace_ms = round(grace_s * 1000)
@@ -226,8 +228,15 @@ class RoomService:
     # ---- the class ------------------------------------------------------------------------
 
     def start(self, lecture: str, by: str, role: Role) -> list[Entry]:
-        """Go live and record; see `room.start`."""
-        return self._change(lecture, lambda s: room.start(s, Actor(by, role)))
+        """Go live and record; see `room.start`.  Raises what `may_start` raises, unless it is live already."""
+
+        def decide(state: RoomState) -> list[RoomEvent]:
+            events = room.start(state, Actor(by, role))
+            if events and self.may_start is not None:
+                self.may_start(lecture)
+            return events
+
+        return self._change(lecture, decide)
 
     def end(self, lecture: str, by: str, role: Role) -> list[Entry]:
         """End the class for everybody; see `room.may_end` and `room.end`."""

@@ -83,7 +83,7 @@ def _fresh(url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    return Config(data_dir=tmp_path, secret_key="test " * 8, testing=True, async_mode="threading")
+    return Config(data_dir=tmp_path, secret_key="test " * 8, testing=True, async_mode="threading", plan_required=False)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ A route or an event without a row fails: whoever adds one has to say here whom i
 are written by hand on purpose; they do not read `core.permissions`.
 """
 
+import io
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from app.auth import DEVICE_COOKIE
 from app.tokens import sign
 from app.wiring import Wiring
 from rooms.events import RoomRole
+from schedules.plans.demo import small_pdf
+from schedules.plans.records import YearDraft
 from signaling.messages import REQUESTS
 from tests.builders import PASSWORD, School, make_point, make_school, make_user
 from tests.fakes import FakeClock
@@ -68,6 +71,9 @@ def post(rule: str, allowed: frozenset[str], path: str = "", **more: Any) -> Row
     return Row("POST", rule, allowed, path, **({"data": {}} | more))
 
 
+AUTHORS = frozenset({"lecturer", "organiser"})  # of a lesson plan
+PLAN = "/lectures/<lecture_id>/plan"
+PLAN_STEP = f"{PLAN}/<any(submit, withdraw, approve, return, comment, waive, unwaive):step>"
 STREAM = "/<any(whip, whep):kind>/<lecture_id>"
 IMPORT = "/registry/import/<any(organisations, points, equipment, people):kind>"
 CALENDAR = "/calendars/<any(lecture, point, lecturer):kind>/<of_id>"
@@ -239,6 +245,27 @@ ROUTES = [
     get("/target-groups", PLANNERS),
     post("/target-groups", PLANNERS),
     post("/target-groups/<group_id>", PLANNERS, "/target-groups/{group}"),
+    # lesson plans, and the plan of the year
+    get(PLAN, WATCHERS, "/lectures/{lecture}/plan"),
+    get(f"{PLAN}/files/<file_id>", WATCHERS, "/lectures/{lecture}/plan/files/{file}"),
+    get(f"{PLAN}/files/<file_id>/pdf", WATCHERS, "/lectures/{lecture}/plan/files/{file}/pdf"),
+    post(f"{PLAN}/files", AUTHORS, "/lectures/{lecture}/plan/files"),
+    post(f"{PLAN}/files/<file_id>/remove", AUTHORS, "/lectures/{lecture}/plan/files/{file}/remove", also=(404,)),
+    *(
+        post(PLAN_STEP, who, f"/lectures/{{lecture}}/plan/{step}", data={"version": "1", "words": "Lý do."})
+        for who, steps in (
+            (AUTHORS, ("submit", "withdraw")),
+            (AUTHORS | PLANNERS, ("comment",)),
+            (PLANNERS, ("approve", "return", "waive", "unwaive")),
+        )
+        for step in steps
+    ),
+    get("/plans", PLANNERS),
+    get("/year", WATCHERS | {"other_lecturer"}),
+    post("/year", PLANNERS),
+    get("/year/<item_id>", PLANNERS, "/year/{item}"),
+    post("/year/<item_id>", PLANNERS, "/year/{item}"),
+    post("/year/<item_id>/remove", PLANNERS, "/year/{item}/remove", also=(404,)),  # gone after the first
 ]
 
 
@@ -275,6 +302,10 @@ class World:
         self.block = schedules.bookings.block("point", school.b.id, later, later + timedelta(hours=1), "Sửa", by, zone)
         self.equipment = schedules.equipment()[0].id
         self.group = self.services.rosters.add_target_group("Công chức xã").id
+        plans, pdf = self.services.plans, io.BytesIO(small_pdf())
+        self.file = plans.upload(who.id, [plans.store.keep(pdf, "a.pdf")], who.lecturer_id).files[0].id
+        wish = YearDraft(2026, school.province, "Chuyển đổi số", date(2026, 3, 1), date(2026, 6, 30), lectures=4)
+        self.item = self.services.years.add(wish, by)
 
     def browser(self, name: str) -> Any:
         browser = self.app.test_client()
@@ -310,8 +341,9 @@ class World:
             org=self.school.centre,
             course=self.school.course.id,
             learner=self.school.learner.id,
-            org=self.school.centre,
             group=self.group,
+            file=self.file,
+            item=self.item,
         )
 
 

@@ -44,6 +44,7 @@ class Product:
             "MEDIA_PORT": str(self.media_port),
             "MEDIA_HOST": "127.0.0.1",
             "MEDIA_ANNOUNCE": "127.0.0.1",
+            "PLAN_REQUIRED": "0",  # its lecturers bring no material
             "MEDIA_PROCESSES": "1",  # one class, one node: it is the one that is killed
             "PYTHONUNBUFFERED": "1",
             MARK: self._mark,

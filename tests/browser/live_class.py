@@ -24,7 +24,7 @@ class Class:
         env = {
             **os.environ, "DATA_DIR": str(folder), "PORT": str(self.port), "PUBLIC_URL": self.url,
             "SOCKETIO_ASYNC_MODE": "threading", "MEDIA_PORT": "0", "MEDIA_PROCESSES": "1", "PYTHONWARNINGS": "ignore",
-            "TEST_NODE": node, **settings,
+            "TEST_NODE": node, "PLAN_REQUIRED": "0", **settings,
         }  # fmt: skip
         with open(folder / "server.log", "ab") as log:
             self.process = subprocess.Popen(
