@@ -25,10 +25,11 @@ def blueprints() -> list[Blueprint]:
     from attendance.views import bp as attendance
     from replays.views import bp as replays
     from schedules.board.views import bp as schedules
+    from schedules.calendars.views import bp as calendars
     from schedules.lectures.views import bp as lectures  # the schedules' own, with more pages
     from schedules.plans.views import bp as plans
     from schedules.registry.blocks.views import bp as blocks
     from schedules.registry.views import bp as registry
     from schedules.rosters.views import bp as rosters
 
-    return list(dict.fromkeys((schedules, lectures, registry, blocks, rosters, plans, attendance, replays)))
+    return list(dict.fromkeys((schedules, lectures, calendars, registry, blocks, rosters, plans, attendance, replays)))

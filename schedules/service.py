@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from core.bus import EventBus
@@ -20,7 +20,19 @@ from schedules.conflicts import BookingClash, NamedClash
 from schedules.directory_service import Directory, found
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
 from schedules.lifecycle import OVERRUN, check_step
-from schedules.models import BridgePoint, Course, Equipment, Lecture, LecturePoint, Organisation, Series, Topic, User
+from schedules.models import (
+    BridgePoint,
+    Course,
+    Enrolment,
+    Equipment,
+    Lecture,
+    LecturePoint,
+    Organisation,
+    PointOperator,
+    Series,
+    Topic,
+    User,
+)
 from schedules.pairing_service import PairingService
 from schedules.planning_service import Change, Planner, in_series
 from schedules.records import DeviceView, LectureDraft, LectureView, Scope, SeriesDraft, Status
@@ -30,7 +42,7 @@ from schedules.zones import to_local
 
 __all__ = ["BookingClash", "DeviceView", "LectureDraft", "LectureView", "ScheduleService"]
 
-CalendarKind = Literal["lecture", "point", "lecturer"]
+CalendarKind = Literal["lecture", "point", "lecturer", "course", "organisation", "person"]
 CALENDAR_BACK = timedelta(days=90)  # a feed tells what was, so far back; clients keep what they have seen
 
 
@@ -274,19 +286,63 @@ class ScheduleService(Directory):
             stored = row.calendar_key if row else ""
             if row is None or not hmac.compare_digest(stored.encode(), key.encode()):
                 raise NotFound("calendar.unknown", N_("There is no such calendar, or its address has changed."))
-            name = str(row.title if isinstance(row, Lecture) else row.name)
+            name = str(row.title if isinstance(row, Lecture | Course) else row.name)
         if kind == "lecture":
             return name, [self.lecture(of_id)]
-        since, until = self._clock.now() - CALENDAR_BACK, datetime.max.replace(tzinfo=self._clock.now().tzinfo)
-        wanted = {"point_id": of_id} if kind == "point" else {"lecturer_id": of_id}
-        return name, self.lectures_between(since, until, **wanted)
+        query = select(Lecture).where(Lecture.ends_at > self._clock.now() - CALENDAR_BACK)
+        with self._db.reading() as s:
+            query = query.where(_concerns(s, kind, of_id)).order_by(Lecture.starts_at, Lecture.id)
+            return name, _views(s, s.scalars(query))
 
 
 _CALENDARS: dict[CalendarKind, type[Any]] = {
     "lecture": Lecture,
     "point": BridgePoint,
     "lecturer": User,
+    "course": Course,
+    "organisation": Organisation,
+    "person": User,
 }
+
+
+def _concerns(s: Session, kind: CalendarKind, of_id: str) -> ColumnElement[bool]:
+    """Return the condition for the lectures in a calendar.
+
+    An organisation's has what its points, those of all below it, and its courses take part in; a person's
+    what they teach, look after or are enrolled in.
+    """
+    if kind == "point":
+        return Lecture.places.any(LecturePoint.point_id == of_id)
+    if kind == "course":
+        return Lecture.topic_id.in_(select(Topic.id).where(Topic.course_id == of_id))
+    if kind == "organisation":
+        below = _below(s, of_id)
+        points = select(BridgePoint.id).where(BridgePoint.org_id.in_(below))
+        topics = select(Topic.id).join(Course, Course.id == Topic.course_id).where(Course.org_id.in_(below))
+        return or_(Lecture.places.any(LecturePoint.point_id.in_(points)), Lecture.topic_id.in_(topics))
+    teaches = Lecture.lecturer_id == of_id
+    if kind == "lecturer":
+        return teaches
+    operated = select(PointOperator.point_id).where(PointOperator.user_id == of_id)
+    attended = select(Topic.id).join(Enrolment, Enrolment.course_id == Topic.course_id)
+    return or_(
+        teaches,
+        Lecture.places.any(or_(LecturePoint.point_id.in_(operated), LecturePoint.operator_id == of_id)),
+        Lecture.topic_id.in_(attended.where(Enrolment.user_id == of_id)),
+    )
+
+
+def _below(s: Session, org_id: str) -> set[str]:
+    """Return an organisation and all below it."""
+    children: dict[str | None, list[str]] = {}
+    for row in s.execute(select(Organisation.id, Organisation.parent_id)):
+        children.setdefault(row.parent_id, []).append(row.id)
+    reached, climbing = {org_id}, [org_id]
+    while climbing:
+        below = [child for child in children.get(climbing.pop(), ()) if child not in reached]
+        reached.update(below)
+        climbing.extend(below)
+    return reached
 
 
 def _change_of(other: LectureView, first: LectureView, draft: LectureDraft) -> Change:

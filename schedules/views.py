@@ -196,7 +196,7 @@ def courses() -> ResponseReturnValue:
 # ---- calendars ---------------------------------------------------------------------------------
 
 
-@bp.get("/calendars/<any(lecture, point, lecturer):kind>/<of_id>.ics")
+@bp.get("/calendars/<any(lecture, point, lecturer, course, organisation, person):kind>/<of_id>.ics")
 def calendar(kind: CalendarKind, of_id: str) -> ResponseReturnValue:
     """Give a calendar to a program that knows its secret key; nobody signs in here."""
     name, lectures = _schedules().calendar(kind, of_id, request.args.get("key", ""))
@@ -208,18 +208,18 @@ def calendar(kind: CalendarKind, of_id: str) -> ResponseReturnValue:
     return response.make_conditional(request)
 
 
-@bp.post("/calendars/<any(lecture, point, lecturer):kind>/<of_id>/renew")
+@bp.post("/calendars/<any(lecture, point, lecturer, course, organisation, person):kind>/<of_id>/renew")
 def renew_calendar(kind: CalendarKind, of_id: str) -> ResponseReturnValue:
     """Give a calendar a new address, after the old one got into wrong hands."""
     require(current_user.roles, "calendar.view")
     if kind == "point":
         _my_point(of_id)
-    elif not (kind == "lecturer" and of_id == current_user.id):
+    elif not (kind in ("lecturer", "person") and of_id == current_user.id):
         require(current_user.roles, "lecture.plan")
     _schedules().renew_calendar_key(kind, of_id)
     flash(gettext("The calendar has a new address. The old one no longer works."), "success")
-    if kind == "lecturer":
-        return redirect(url_for("schedules.timetable"), 303)
+    if kind in ("lecturer", "person", "course", "organisation"):
+        return redirect(url_for("schedules.timetable" if kind == "lecturer" else "calendars.calendars"), 303)
     back = {f"{kind}_id": of_id}
     return redirect(url_for(f"schedules.{kind}", **back), 303)  # type: ignore[arg-type]
 

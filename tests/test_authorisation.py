@@ -76,7 +76,7 @@ PLAN = "/lectures/<lecture_id>/plan"
 PLAN_STEP = f"{PLAN}/<any(submit, withdraw, approve, return, comment, waive, unwaive):step>"
 STREAM = "/<any(whip, whep):kind>/<lecture_id>"
 IMPORT = "/registry/import/<any(organisations, points, equipment, people):kind>"
-CALENDAR = "/calendars/<any(lecture, point, lecturer):kind>/<of_id>"
+CALENDAR = "/calendars/<any(lecture, point, lecturer, course, organisation, person):kind>/<of_id>"
 
 ROUTES = [
     # for everybody
@@ -245,6 +245,16 @@ ROUTES = [
     get("/target-groups", PLANNERS),
     post("/target-groups", PLANNERS),
     post("/target-groups/<group_id>", PLANNERS, "/target-groups/{group}"),
+    # one's own calendar is everybody's; those of other bodies are the organisers'
+    get("/calendars", SIGNED_IN),
+    post("/calendars", PLANNERS),
+    post("/calendars/followed/<subscription_id>/refresh", PLANNERS, "/calendars/followed/{followed}/refresh"),
+    post(
+        "/calendars/followed/<subscription_id>/remove",
+        PLANNERS,
+        "/calendars/followed/{followed}/remove",
+        also=(404,),  # gone after the first
+    ),
     # lesson plans, and the plan of the year
     get(PLAN, WATCHERS, "/lectures/{lecture}/plan"),
     get(f"{PLAN}/files/<file_id>", WATCHERS, "/lectures/{lecture}/plan/files/{file}"),
@@ -302,6 +312,8 @@ class World:
         self.block = schedules.bookings.block("point", school.b.id, later, later + timedelta(hours=1), "Sửa", by, zone)
         self.equipment = schedules.equipment()[0].id
         self.group = self.services.rosters.add_target_group("Công chức xã").id
+        file = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//x//EN\r\nEND:VCALENDAR\r\n"
+        self.followed = self.services.subscriptions.subscribe_file("Lịch", "point", school.b.id, file, by).id
         plans, pdf = self.services.plans, io.BytesIO(small_pdf())
         self.file = plans.upload(who.id, [plans.store.keep(pdf, "a.pdf")], who.lecturer_id).files[0].id
         wish = YearDraft(2026, school.province, "Chuyển đổi số", date(2026, 3, 1), date(2026, 6, 30), lectures=4)
@@ -344,6 +356,7 @@ class World:
             group=self.group,
             file=self.file,
             item=self.item,
+            followed=self.followed,
         )
 
 

@@ -1,0 +1,115 @@
+"""The page of calendars: one's own, of courses and organisations, and of other bodies, which count as busy."""
+
+from typing import cast
+
+from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_login import current_user
+
+from core.config import Config
+from core.errors import N_, AppError, Invalid
+from core.permissions import any_may, require
+from schedules.calendars.subscription_service import SubscriptionService
+from schedules.forms import sentences
+from schedules.records import ResourceKind
+from schedules.service import CalendarKind, ScheduleService
+
+bp = Blueprint("calendars", __name__, template_folder="templates")
+
+FILE_MAX = 2_000_000  # bytes, as the reader's own bound
+
+
+@bp.route("/calendars", methods=["GET", "POST"])
+def calendars() -> ResponseReturnValue:
+    """Show one's own calendar; organisers see all others, follow those of other bodies, and add one (POST)."""
+    require(current_user.roles, "calendar.view")
+    error: AppError | None = None
+    if request.method == "POST":
+        require(current_user.roles, "lecture.plan")
+        try:
+            _follow()
+        except AppError as refused:
+            error = refused
+        else:
+            flash(gettext("The calendar is followed. Its events count as busy."), "success")
+            return redirect(url_for("calendars.calendars"), 303)
+    plans = any_may(current_user.roles, "lecture.plan")
+    subscriptions = _subscriptions().subscriptions() if plans else []
+    page = render_template(
+        "calendars/calendars.html",
+        own=_address("person", current_user.id),
+        chosen=_chosen() if plans else None,
+        courses=_schedules().courses() if plans else [],
+        organisations=_schedules().organisations() if plans else [],
+        subscriptions=subscriptions,
+        names=_schedules().labels({each.resource_id for each in subscriptions}),
+        groups=_resources() if plans else [],
+        said=sentences(error, gettext) if error else [],
+        sent=request.form,
+    )
+    return Response(page, error.status if error else 200)
+
+
+@bp.post("/calendars/followed/<subscription_id>/refresh")
+def refresh(subscription_id: str) -> ResponseReturnValue:
+    """Read a followed calendar again now."""
+    require(current_user.roles, "lecture.plan")
+    if _subscriptions().refresh(subscription_id).error:
+        flash(gettext("The calendar could not be read. What was known of it stays."), "warning")
+    else:
+        flash(gettext("The calendar was read again."), "success")
+    return redirect(url_for("calendars.calendars"), 303)
+
+
+@bp.post("/calendars/followed/<subscription_id>/remove")
+def remove(subscription_id: str) -> ResponseReturnValue:
+    """Follow a calendar no longer."""
+    require(current_user.roles, "lecture.plan")
+    _subscriptions().remove(subscription_id)
+    flash(gettext("The calendar is not followed any more. Its events are free again."), "success")
+    return redirect(url_for("calendars.calendars"), 303)
+
+
+def _follow() -> None:
+    kind, _, resource_id = request.form.get("resource", "").partition(":")
+    if kind not in ("point", "equipment", "lecturer"):
+        raise Invalid("calendar.no_resource", N_("Please choose whom or what the calendar keeps busy."))
+    name, url = request.form.get("name", ""), request.form.get("url", "").strip()
+    file = request.files.get("file")
+    if file is not None and file.filename:
+        data = file.stream.read(FILE_MAX + 1)
+        _subscriptions().subscribe_file(name, cast(ResourceKind, kind), resource_id, data, current_user.id)
+    else:
+        _subscriptions().subscribe_url(name, cast(ResourceKind, kind), resource_id, url, current_user.id)
+
+
+def _chosen() -> tuple[CalendarKind, str, str] | None:
+    """Return (kind, id, address) of the course's or organisation's calendar that was asked for."""
+    kind, _, of_id = request.args.get("of", "").partition(":")
+    if kind not in ("course", "organisation"):
+        return None
+    chosen = cast(CalendarKind, kind)
+    return chosen, of_id, _address(chosen, of_id)
+
+
+def _resources() -> list[tuple[str, list[tuple[str, str]]]]:
+    service = _schedules()
+    return [
+        (gettext("Bridge points"), [(f"point:{point.id}", point.name) for point in service.points()]),
+        (gettext("Lecturers"), [(f"lecturer:{user.id}", user.name) for user in service.users("lecturer")]),
+        (gettext("Equipment"), [(f"equipment:{one.id}", one.name) for one in service.equipment()]),
+    ]
+
+
+def _address(kind: CalendarKind, of_id: str) -> str:
+    path = url_for("schedules.calendar", kind=kind, of_id=of_id, key=_schedules().calendar_key(kind, of_id))
+    return f"{cast(Config, current_app.extensions['config']).public_url}{path}"
+
+
+def _schedules() -> ScheduleService:
+    return cast(ScheduleService, current_app.extensions["schedules"])
+
+
+def _subscriptions() -> SubscriptionService:
+    return cast(SubscriptionService, current_app.extensions["subscriptions"])
