@@ -88,10 +88,16 @@ check: setup $(S)/dev ## Formatting, lint, types (Python and JavaScript), layers
 	$(PY) -m pytest -q tests/test_layers.py
 	$(PY) -m signaling.protocol_doc --check
 
+# Tests of real processes, sockets and browsers run one after the other; all the others share the cores.
+WORKERS ?= $(shell nproc)
+# a choice of tests, as in make test PYTEST="-k floor", may have none of one kind: pytest's status 5
+NONE_IS_FINE = $(if $(PYTEST),|| [ $$? -eq 5 ])
+
 .PHONY: test
 test: setup $(S)/dev $(S)/machine ## Run every test, with Chromium, Firefox and PostgreSQL from Debian
 	node --test tests/js/
-	scripts/with_postgres.sh $(PY) -m pytest $(PYTEST)
+	scripts/with_postgres.sh $(PY) -m pytest -m "not alone" -n $(WORKERS) --dist worksteal $(PYTEST) $(NONE_IS_FINE)
+	scripts/with_postgres.sh $(PY) -m pytest -m alone $(PYTEST) $(NONE_IS_FINE)
 
 .PHONY: test-quick
 test-quick: setup $(S)/dev ## Run the tests that need neither a browser nor PostgreSQL

@@ -18,6 +18,16 @@ from core.db import Database
 from tests.browsing import Browser
 from tests.fakes import FakeClock
 
+ALONE = ("tests/media/", "tests/browser/", "tests/flows/test_socket_", "tests/flows/test_whip", "tests/flows/test_booking_load",
+         "tests/unit/app/")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what may not share the machine with other tests, by where it stands."""
+    for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
+
 
 @pytest.fixture
 def clock() -> FakeClock:
@@ -64,9 +74,13 @@ def postgres_schema() -> Iterator[str]:
     schema = f"test_{secrets.token_hex(6)}"
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
+        # once and for all schemas: PostgreSQL lets two that do it at the same time run into each other
+        connection.execute(text("SELECT pg_advisory_lock(1)"))
+        connection.execute(text("CREATE EXTENSION IF NOT EXISTS btree_gist SCHEMA public"))
+        connection.execute(text("SELECT pg_advisory_unlock(1)"))
         connection.execute(text(f"CREATE SCHEMA {schema}"))
     try:
-        url = make_url(server).update_query_dict({"options": f"-csearch_path={schema}"})
+        url = make_url(server).update_query_dict({"options": f"-csearch_path={schema},public"})
         yield url.render_as_string(hide_password=False)
     finally:
         with engine.connect() as connection:
