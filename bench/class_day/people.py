@@ -99,7 +99,7 @@ class Organiser(Person):
         for point in draft["points"]:
             page.locator(f"[name=point_ids][value={point}]").check()
         self._times(draft["starts_at"], draft["ends_at"])
-        page.locator("form:has([name=title]) [type=submit]").click()
+        page.locator(mark("save")).click()
         page.wait_for_load_state("domcontentloaded")
         found = re.search(r"/lectures/(lec_[0-9a-z]+)", page.url)
         return found.group(1) if found else self.refusal()
