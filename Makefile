@@ -59,7 +59,7 @@ $(S)/dev: requirements-dev.txt $(S)/python
 	@touch $@
 
 $(S)/machine: scripts/need.sh | $(S)
-	scripts/need.sh chromium firefox-esr coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core gcc libc6-dev libssl-dev gir1.2-ical-3.0 python3-gi
+	scripts/need.sh chromium firefox-esr coturn postgresql espeak-ng ffmpeg iproute2 fonts-noto-core gcc libc6-dev libssl-dev gir1.2-ical-3.0 python3-gi libreoffice-impress-nogui libreoffice-writer-nogui
 	@touch $@
 
 # ---- the product --------------------------------------------------------------------------
