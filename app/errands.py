@@ -1,4 +1,4 @@
-"""What waits for other machines: letters are sent, calendars of other bodies are fetched.
+"""What waits for other machines or is not urgent: letters are sent, calendars fetched, old uploads forgotten.
 
 Beside the ticker and slower than it: a mail server that does not answer holds nobody up.
 """
@@ -40,12 +40,13 @@ class Errands:
         self._going = False
 
     def round(self) -> None:
-        """Send what letters are due and fetch what calendars are due."""
+        """Send what letters are due, fetch what calendars are due, forget uploads that nobody confirmed."""
         now = self._services.clock.now()
         self._do("send letters", lambda: self._services.letters.deliver_due(now, self._transport))
         self._do("fetch calendars", lambda: self._services.subscriptions.refresh_due(now))
+        self._do("forget old uploads", self._services.uploads.tidy)
 
-    def _do(self, what: str, errand: Callable[[], int]) -> None:
+    def _do(self, what: str, errand: Callable[[], object]) -> None:
         try:
             errand()
         except Exception:

@@ -127,7 +127,7 @@ class Planner:
     def clashes(self, drafts: Mapping[str, LectureDraft]) -> list[NamedClash]:
         """Return what stands in the way of drafts, and store nothing.
 
-        drafts: by the id of the lecture, which need not exist yet.  Raises Invalid for a draft that makes no sense.
+        drafts: by the id of the lecture, which need not exist yet.  Raises what `create` raises, but for clashes.
         """
         zone = next(iter(drafts.values())).zone
         work = _Work(zone)
@@ -136,6 +136,8 @@ class Planner:
             for lecture_id, draft in drafts.items():
                 check_draft(draft)
                 _want(work, lecture_id, draft, standing)
+            for draft in _latest_of_each_kind(drafts.values()):
+                _check_known(s, draft)
             return self._bookings.clashes(s, work.wanted, work.names, zone)
 
     def expand(self, series: SeriesDraft) -> list[LectureDraft]:
@@ -145,28 +147,8 @@ class Planner:
     # ---- inside a transaction ----
 
     def _fill(self, s: Session, row: Lecture, draft: LectureDraft) -> None:
-        found(s, Topic, draft.topic_id)
-        lecturer = found(s, User, draft.lecturer_id)
-        if "lecturer" not in lecturer.roles or _gone(lecturer.left_at, draft):
-            raise Invalid("lecture.not_a_lecturer", N_("The person chosen is not a lecturer."))
-        points = (draft.main_point_id, *draft.point_ids)
+        _check_known(s, draft)
         brought, operators = dict(draft.equipment), dict(draft.operators)
-        known = s.scalars(select(BridgePoint).where(BridgePoint.id.in_(points))).all()  # all in one query
-        for point_id in points:
-            point = next((p for p in known if p.id == point_id), None) or found(s, BridgePoint, point_id)
-            if _gone(point.retired_at, draft):
-                raise Invalid(
-                    "lecture.point_retired", N_("The bridge point %(point)s is not in use any more."), point=point.name
-                )
-        for equipment_id in brought.values():
-            equipment = found(s, Equipment, equipment_id)
-            if _gone(equipment.retired_at, draft):
-                raise Invalid(
-                    "lecture.equipment_retired",
-                    N_("The equipment “%(equipment)s” is not in use any more."),
-                    equipment=equipment.name,
-                )
-        _check_operators(s, operators)
         row.title, row.description = draft.title.strip(), draft.description
         row.topic_id, row.lecturer_id, row.zone = draft.topic_id, draft.lecturer_id, draft.zone
         row.starts_at, row.ends_at, row.changed_at = draft.starts_at, draft.ends_at, self._clock.now()
@@ -179,7 +161,7 @@ class Planner:
                 equipment_id=brought.get(point_id),
                 operator_id=operators.get(point_id),
             )
-            for n, point_id in enumerate(points)
+            for n, point_id in enumerate((draft.main_point_id, *draft.point_ids))
         ]
 
     def _series(self, s: Session, series: SeriesDraft, by: str) -> str:
@@ -204,6 +186,40 @@ def _check_unchanged(row: Lecture, sequence: int | None) -> None:
             "lecture.changed_meanwhile",
             N_("Somebody else has changed this lecture meanwhile. Look at it again before you change it."),
         )
+
+
+def _latest_of_each_kind(drafts: Iterable[LectureDraft]) -> Iterable[LectureDraft]:
+    """Return, of drafts that name the same, only the latest: what is in use then is in use before."""
+    latest: dict[object, LectureDraft] = {}
+    for draft in sorted(drafts, key=lambda draft: draft.starts_at):
+        named = (draft.topic_id, draft.lecturer_id, draft.main_point_id, draft.point_ids)
+        latest[named, draft.equipment, draft.operators] = draft
+    return latest.values()
+
+
+def _check_known(s: Session, draft: LectureDraft) -> None:
+    """Raise NotFound or Invalid unless all that a draft names is there, in use, and what it should be."""
+    found(s, Topic, draft.topic_id)
+    lecturer = found(s, User, draft.lecturer_id)
+    if "lecturer" not in lecturer.roles or _gone(lecturer.left_at, draft):
+        raise Invalid("lecture.not_a_lecturer", N_("The person chosen is not a lecturer."))
+    points = (draft.main_point_id, *draft.point_ids)
+    known = s.scalars(select(BridgePoint).where(BridgePoint.id.in_(points))).all()  # all in one query
+    for point_id in points:
+        point = next((p for p in known if p.id == point_id), None) or found(s, BridgePoint, point_id)
+        if _gone(point.retired_at, draft):
+            raise Invalid(
+                "lecture.point_retired", N_("The bridge point %(point)s is not in use any more."), point=point.name
+            )
+    for _, equipment_id in draft.equipment:
+        equipment = found(s, Equipment, equipment_id)
+        if _gone(equipment.retired_at, draft):
+            raise Invalid(
+                "lecture.equipment_retired",
+                N_("The equipment “%(equipment)s” is not in use any more."),
+                equipment=equipment.name,
+            )
+    _check_operators(s, dict(draft.operators))
 
 
 def _check_operators(s: Session, operators: Mapping[str, str]) -> None:

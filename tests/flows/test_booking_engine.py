@@ -200,6 +200,18 @@ def test_asking_whether_a_time_is_free_stores_nothing(school: School) -> None:
     assert len(service.lectures_between(EIGHT, EIGHT + 24 * HOUR)) == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"point_ids": ("bp_0",)}, "point.unknown"), ({"topic_id": "top_0"}, "topic.unknown")],
+)
+def test_asking_with_something_that_is_not_there_is_refused_too(
+    school: School, changes: dict[str, object], code: str
+) -> None:
+    with pytest.raises(NotFound) as caught:
+        school.schedules.check(school.draft(EIGHT, **changes))
+    assert caught.value.code == code
+
+
 # ---- nobody came -------------------------------------------------------------------------------
 
 
