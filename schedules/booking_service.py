@@ -181,25 +181,30 @@ class Bookings:
         """Say when a lecturer can teach, from now on; no windows: always.  What is planned already stays."""
         with self._db.transaction() as s:
             found(s, User, user_id)
-            s.execute(delete(Availability).where(Availability.user_id == user_id))
-            for window in windows:
-                if not (0 <= window.weekday <= 6 and 0 <= window.starts_min < window.ends_min <= 1440):
-                    raise Invalid("hours.order", N_("A window of hours must end after it starts, on the same day."))
-                s.add(
-                    Availability(
-                        id=new_id("avl"),
-                        user_id=user_id,
-                        weekday=window.weekday,
-                        starts_min=window.starts_min,
-                        ends_min=window.ends_min,
-                        zone=window.zone,
-                    )
-                )
+            write_hours(s, user_id, windows)
 
     def hours(self, user_id: str) -> list[Window]:
         """Return when a lecturer can teach, by weekday; none: always."""
         with self._db.reading() as s:
             return hours_of(s, {user_id}).get(user_id, [])
+
+
+def write_hours(s: Session, user_id: str, windows: Iterable[Window]) -> None:
+    """Let a lecturer have these hours and no others.  Raises Invalid."""
+    s.execute(delete(Availability).where(Availability.user_id == user_id))
+    for window in windows:
+        if not (0 <= window.weekday <= 6 and 0 <= window.starts_min < window.ends_min <= 1440):
+            raise Invalid("hours.order", N_("A window of hours must end after it starts, on the same day."))
+        s.add(
+            Availability(
+                id=new_id("avl"),
+                user_id=user_id,
+                weekday=window.weekday,
+                starts_min=window.starts_min,
+                ends_min=window.ends_min,
+                zone=window.zone,
+            )
+        )
 
 
 Standing = Mapping[str, Sequence[str]]  # point -> the sets of equipment that stand there

@@ -1,7 +1,8 @@
 """Organisations, points, equipment and people from sheets: all of a sheet, or nothing of it."""
 
 import logging
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -13,10 +14,24 @@ from core.clock import Clock
 from core.db import Database
 from core.errors import N_, AppError, Conflict, Invalid
 from core.ids import new_id, new_key
-from schedules.models import BridgePoint, Equipment, LecturerProfile, LecturerTopic, Organisation, PointOperator, User
+from schedules.booking_service import hours_of, write_hours
+from schedules.hours import Window
+from schedules.models import (
+    BridgePoint,
+    Course,
+    Equipment,
+    LecturerProfile,
+    LecturerTopic,
+    Organisation,
+    PointOperator,
+    Topic,
+    User,
+)
 from schedules.models import Hall as HallRow
+from schedules.names import place_key, search_key
 from schedules.registry import history_service
 from schedules.registry.checks import check_equipment, check_organisation, check_person, check_point
+from schedules.registry.forms import windows_of
 from schedules.registry.organisation_service import refuse_abolished
 from schedules.registry.people_service import person_draft, refuse_needed, refuse_no_admin, write_person
 from schedules.registry.place_service import point_draft, write_equipment, write_point
@@ -243,6 +258,7 @@ class _Homes:
 
 def _points(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: str) -> None:
     known, homes = _by_code(s, BridgePoint), _Homes(s)
+    people = Names([row for row in s.scalars(select(User)) if row.left_at is None])
 
     def write(line: Line) -> Outcome:
         row = known.get(line["code"].casefold())
@@ -250,6 +266,10 @@ def _points(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: s
         org_id = homes.of(line, row.org_id if row is not None else None)
         fields = ("name", "place", "capacity", "zone", "contact_name", "contact_phone", "contact_email")
         told = _changed(line, **dict(zip(fields, fields, strict=True)))
+        if line["halls"]:
+            told["halls"] = tuple(sorted(line["halls"], key=lambda hall: place_key(hall.name)))
+        if line["operators"]:
+            told["operator_ids"] = tuple(sorted({_person(people, words) for words in line["operators"]}))
         draft = replace(before, org_id=org_id, code=before.code or line["code"], **told)
         if draft == before:
             return "unchanged"
@@ -265,7 +285,17 @@ def _whole_point(s: Session, row: BridgePoint) -> PointDraft:
     rooms = s.scalars(select(HallRow).where(HallRow.point_id == row.id))
     halls = [HallDraft(hall.name, hall.capacity) for hall in rooms]
     operators = s.scalars(select(PointOperator.user_id).where(PointOperator.point_id == row.id)).all()
-    return point_draft(row, halls, operators)
+    return point_draft(row, halls, sorted(operators))
+
+
+def _person(people: Names, words: str) -> str:
+    rows = people.find(words)
+    if len(rows) > 1:
+        message = N_("Several people are called “%(value)s”. Please write their code.")
+        raise _Wrong("operators", "which_person", message, value=words)
+    if not rows:
+        raise _Wrong("operators", "unknown_person", N_("There is nobody called “%(value)s”."), value=words)
+    return str(rows[0].id)
 
 
 # ---- equipment ----
@@ -310,6 +340,7 @@ def _point(points: Names, words: str) -> str:
 
 def _people(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: str) -> None:
     known, homes = _by_code(s, User), _Homes(s)
+    topics = _Topics(s)
 
     def write(line: Line) -> Outcome:
         row = known.get(line["code"].casefold())
@@ -318,6 +349,10 @@ def _people(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: s
             before.profile,
             **_changed(line, employment="employment", qualification="qualification", hours_max="hours_max"),
         )
+        if line["topics"]:
+            profile = replace(profile, topic_ids=tuple(sorted({topics.of(words) for words in line["topics"]})))
+        if line["windows"]:
+            profile = replace(profile, windows=tuple(_windows(line["windows"], zone)))
         fields = ("name", "roles", "login", "email", "phone", "position")
         draft = replace(
             before,
@@ -331,7 +366,10 @@ def _people(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: s
         check_person(draft)
         if row is not None:
             refuse_needed(s, clock, row, draft, zone)
-        write_person(s, row or User(id=new_id("usr"), password_hash="", calendar_key=new_key()), draft, zone)
+        person = row or User(id=new_id("usr"), password_hash="", calendar_key=new_key())
+        write_person(s, person, draft, zone)
+        if profile.windows != before.profile.windows:
+            write_hours(s, person.id, profile.windows)
         if row is not None and "admin" in before.roles and "admin" not in draft.roles:
             refuse_no_admin(s, clock)
         return "added" if row is None else "updated"
@@ -341,14 +379,59 @@ def _people(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: s
 
 
 def _whole_person(s: Session, row: User, zone: str) -> PersonDraft:
-    """Return a person as a draft that would change nothing; hours of the week are not in sheets."""
+    """Return a person as a draft that would change nothing."""
     known = s.get(LecturerProfile, row.id)
-    topics = tuple(s.scalars(select(LecturerTopic.topic_id).where(LecturerTopic.user_id == row.id)))
+    topics = tuple(sorted(s.scalars(select(LecturerTopic.topic_id).where(LecturerTopic.user_id == row.id))))
+    windows = tuple(hours_of(s, {row.id}).get(row.id, ()))
     if known is None:
-        return person_draft(row, Profile(topic_ids=topics), zone)
+        return person_draft(row, Profile(topic_ids=topics, windows=windows), zone)
     employment: Literal["full", "part"] = "part" if known.employment == "part" else "full"
-    return person_draft(row, Profile(employment, known.qualification, known.hours_max, topics), zone)
+    return person_draft(row, Profile(employment, known.qualification, known.hours_max, topics, windows), zone)
 
+
+class _Topics:
+    """Topics by the words that people write: the title, or `course: title` where several are called so."""
+
+    def __init__(self, s: Session) -> None:
+        self._by: dict[str, set[str]] = {}
+        rows = s.execute(select(Topic.id, Topic.title, Course.title).join(Course, Course.id == Topic.course_id))
+        for topic_id, title, course in rows:
+            for words in (title, f"{course}: {title}"):
+                self._by.setdefault(search_key(words), set()).add(topic_id)
+
+    def of(self, words: str) -> str:
+        """Return the id of a topic.  Raises _Wrong."""
+        ids = self._by.get(search_key(words), set())
+        if len(ids) > 1:
+            message = N_("Several topics are called “%(value)s”. Please write its course too: course: topic.")
+            raise _Wrong("topics", "which_topic", message, value=words)
+        if not ids:
+            raise _Wrong("topics", "unknown_topic", N_("There is no topic “%(value)s”."), value=words)
+        return next(iter(ids))
+
+
+def _windows(words: str, zone: str) -> Iterator[Window]:
+    """Yield the hours of `T2 07:30–11:30, 13:30–17:00; CN 08:00–10:00`.  Raises _Wrong."""
+    for part in filter(str.strip, re.split(r"[;\n]", words)):
+        day, rest = next(
+            ((n, part.strip()[len(name) :]) for n, name in _DAYS if search_key(part).startswith(name)), (None, "")
+        )
+        if day is None or not rest.strip(" :"):
+            message = N_("“%(value)s” does not begin with a day of the week and hours: T2 07:30–11:30.")
+            raise _Wrong("windows", "weekday", message, value=part.strip()[:60])
+        try:
+            yield from windows_of(rest.strip(" :"), day, zone)
+        except Invalid as error:
+            raise _Wrong("windows", "hours", error.message, **error.params) from error
+
+
+# Without marks. “thu” alone is Thursday in English: it is tried after the Vietnamese days, which are longer.
+_DAYS = (
+    (0, "thu hai"), (0, "thu 2"), (0, "t2"), (0, "mon"), (1, "thu ba"), (1, "thu 3"), (1, "t3"), (1, "tue"),
+    (2, "thu tu"), (2, "thu 4"), (2, "t4"), (2, "wed"), (3, "thu nam"), (3, "thu 5"), (3, "t5"), (4, "thu sau"),
+    (4, "thu 6"), (4, "t6"), (4, "fri"), (5, "thu bay"), (5, "thu 7"), (5, "t7"), (5, "sat"), (6, "chu nhat"),
+    (6, "cn"), (6, "sun"), (3, "thu"),
+)  # fmt: skip
 
 _IMPORTERS: dict[Kind, Callable[[Session, RegistrySheet, _Book, Clock, str], None]] = {
     "organisations": _organisations,

@@ -1,5 +1,6 @@
 """Sheets of the registry: headings to fields, everything wrong by row and column. Pure."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from core.errors import N_
 from core.permissions import Role
 from schedules.names import search_key
-from schedules.registry.records import Kind
+from schedules.registry.records import HallDraft, Kind
 from schedules.rosters import nominations
 from schedules.rosters.nominations import EMAIL, PHONE, Columns, RowProblem, match_columns, phone_number
 from schedules.sheets.table import Row, Table
@@ -34,6 +35,8 @@ HEADINGS: dict[Kind, dict[str, str]] = {
         "contact, contact name, contact person",
         "contact_phone": _PHONES + ", dien thoai lien he, contact phone",
         "contact_email": _EMAILS + ", email lien he, contact email",
+        "halls": "phong, hoi truong, phong hoc, cac phong, halls, hall, rooms",
+        "operators": "phu trach diem cau, phu trach ky thuat, ky thuat vien, can bo ky thuat, operators, operator",
     },
     "equipment": {
         "code": "ma, ma thiet bi, ma bo thiet bi, ma so, so hieu, code, equipment code",
@@ -48,16 +51,21 @@ HEADINGS: dict[Kind, dict[str, str]] = {
         "roles": "vai tro, quyen, role, roles",
         "employment": "hinh thuc, loai giang vien, co huu kiem chuc, che do, employment, full or part time",
         "qualification": "trinh do, hoc ham hoc vi, hoc vi, trinh do chuyen mon, chuyen mon, qualification, degree",
+        "topics": "chuyen de, day chuyen de, cac chuyen de, topics, topic",
+        "windows": "gio day, gio nhan day, lich ranh, thoi gian day, weekly hours, availability",
         "hours_max": "so gio nam, so gio, dinh muc gio, dinh muc, gio chuan, hours a year, hours per year, hours",
     },
 }
 SHOWN: dict[Kind, tuple[str, ...]] = {  # headings of ours, as people write them
     "organisations": ("Mã", "Tên đơn vị", "Cấp", "Đơn vị cấp trên"),
-    "points": ("Mã", "Tên điểm cầu", "Địa chỉ", "Số chỗ", "Đơn vị", "Múi giờ", "Người liên hệ", "Điện thoại", "Email"),
+    "points": (
+        "Mã", "Tên điểm cầu", "Địa chỉ", "Số chỗ", "Đơn vị", "Múi giờ", "Người liên hệ", "Điện thoại", "Email",
+        "Hội trường", "Phụ trách kỹ thuật",
+    ),
     "equipment": ("Mã", "Tên thiết bị", "Điểm cầu", "Ghi chú"),
     "people": (
         "Mã cán bộ", "Họ và tên", "Chức vụ", "Email", "Điện thoại", "Đơn vị", "Tên đăng nhập", "Vai trò", "Hình thức",
-        "Trình độ", "Định mức giờ",
+        "Trình độ", "Định mức giờ", "Chuyên đề", "Giờ nhận dạy",
     ),
 }  # fmt: skip
 ROLE_WORDS: dict[Role, str] = {
@@ -74,7 +82,9 @@ _EMPLOYMENT_WORDS = {
 }
 _ROLE_OF: dict[str, Role] = {word: role for role, words in ROLE_WORDS.items() for word in words.split(", ")}
 LIMITS = {"code": 60, "name": 200, "tier": 60, "place": 200, "position": 200, "login": 100, "contact_name": 200,
-          "note": 2000, "qualification": 2000}  # fmt: skip
+          "note": 2000, "qualification": 2000, "halls": 2000, "operators": 2000, "topics": 4000,
+          "windows": 1000}  # fmt: skip
+_HALL = re.compile(r"(?P<name>.{1,150}?)\s*\(\s*(?P<seats>[0-9]{1,5})\s*(?:chỗ|ghế|seats)?\s*\)")
 NUMBERS = ("capacity", "hours_max")
 NUMBER_MAX = 100_000
 
@@ -186,7 +196,21 @@ def _value(name: str, words: str) -> Any:
         if (kind := _EMPLOYMENT_WORDS.get(search_key(words).replace("-", " "))) is None:
             raise _Unreadable("employment", N_("“%(value)s” is neither full-time nor part-time."), value=words)
         return kind
+    if name == "halls":
+        return tuple(_halls(words))
+    if name in ("operators", "topics"):
+        return tuple(dict.fromkeys(part.strip() for part in re.split(r"[;\n]", words) if part.strip()))
     return words.lower() if name == "login" else words
+
+
+def _halls(words: str) -> Iterator[HallDraft]:
+    """Yield the rooms of `Hội trường A (120); Phòng 2 (40)`.  Raises _Unreadable."""
+    for part in filter(str.strip, re.split(r"[;\n]", words)):
+        match = _HALL.fullmatch(part.strip())
+        if match is None:
+            message = N_("“%(value)s” is no hall. Please write its name and its seats: Hội trường A (120).")
+            raise _Unreadable("hall", message, value=part.strip())
+        yield HallDraft(match["name"].strip(), int(match["seats"]))
 
 
 def _roles(words: str) -> Iterator[Role]:

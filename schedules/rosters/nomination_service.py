@@ -67,9 +67,9 @@ class _Wrong(Exception):
 
 
 class Names:
-    """Points or organisations by the words that people write: their code, their name, their name without marks."""
+    """Points, organisations or people by the words that are written: code, name, name without marks."""
 
-    def __init__(self, rows: Sequence[BridgePoint] | Sequence[Organisation]) -> None:
+    def __init__(self, rows: Sequence[BridgePoint] | Sequence[Organisation] | Sequence[User]) -> None:
         """Know these; of equals, none is known by that word."""
         self._by: list[defaultdict[str, list[Any]]] = [defaultdict(list) for _ in range(3)]
         for row in rows:

@@ -210,3 +210,46 @@ def test_the_headings_that_the_page_names_are_all_understood(kind):
     columns = read_sheet(kind, table(SHOWN[kind], ("1",))).columns
     assert columns.unknown == ()
     assert set(columns.places) == set(HEADINGS[kind]) - {"family"}
+
+
+def test_points_come_in_with_their_halls_and_operators(office):
+    header = ("Mã", "Tên điểm cầu", "Đơn vị", "Hội trường", "Phụ trách kỹ thuật")
+    take(office, "people", ("Mã", "Họ và tên", "Đơn vị", "Vai trò"), ("K1", "Lê Thị Hoa", "QT", "kỹ thuật"))
+    row = ("P1", "Gio Linh", "QT", "Phòng 2 (40 chỗ); Hội trường A (120)", "le thi hoa; K1")
+    assert counts(take(office, "points", header, row)) == (1, 0, 0)
+    (line,) = [line for line in office.registry.points.lines() if line.draft.code == "P1"]
+    assert line.draft.halls == (HallDraft("Hội trường A", 120), HallDraft("Phòng 2", 40))
+    assert line.operators == ("Lê Thị Hoa",)
+    assert counts(take(office, "points", header, row)) == (0, 0, 1)
+    bad = [("P1", "Gio Linh", "QT", "Phòng rộng", ""), ("P2", "B", "QT", "", "Nguyễn Vô Danh")]
+    assert wrong(take(office, "points", header, *bad)) == [
+        (2, "Hội trường", "import.hall"), (3, "Phụ trách kỹ thuật", "import.unknown_person"),
+    ]  # fmt: skip
+
+
+def test_lecturers_come_in_with_their_topics_and_hours(office):
+    courses = [
+        office.schedules.add_course(title, office.province, topics=("Đạo đức",)) for title in ("Khóa A", "Khóa B")
+    ]
+    office.schedules.add_topic(courses[0].id, "Chuyển đổi số")
+    header = ("Mã", "Họ và tên", "Đơn vị", "Vai trò", "Chuyên đề", "Giờ nhận dạy")
+    row = ("GV9", "Trần Văn Bình", "QT", "giảng viên", "chuyen doi so; Khóa B: Đạo đức",
+           "T2 07:30–11:30, 13h30-17h; Thứ Năm 08:00-10:00; CN: 8h-9h")  # fmt: skip
+    assert counts(take(office, "people", header, row)) == (1, 0, 0)
+    (line,) = [line for line in office.registry.people.find("GV9")]
+    profile = office.registry.people.line(line.id).draft.profile
+    assert len(profile.topic_ids) == 2
+    assert [(w.weekday, w.starts_min, w.ends_min) for w in profile.windows] == [
+        (0, 450, 690), (0, 810, 1020), (3, 480, 600), (6, 480, 540),
+    ]  # fmt: skip
+    assert counts(take(office, "people", header, row)) == (0, 0, 1)
+    bad = [
+        ("GV9", "Trần Văn Bình", "QT", "", "Đạo đức", ""),
+        ("GV2", "Lê Văn Ba", "QT", "giảng viên", "Không có", ""),
+        ("GV3", "Lê Văn Tư", "QT", "giảng viên", "", "sáng thứ hai"),
+        ("GV4", "Lê Văn Sáu", "QT", "giảng viên", "", "T3 11:00-09:00"),
+    ]
+    assert wrong(take(office, "people", header, *bad)) == [
+        (2, "Chuyên đề", "import.which_topic"), (3, "Chuyên đề", "import.unknown_topic"),
+        (4, "Giờ nhận dạy", "import.weekday"), (5, "Giờ nhận dạy", "import.hours"),
+    ]  # fmt: skip
