@@ -50,7 +50,8 @@ class Pages:
 
 
 @pytest.fixture
-def pages(app, school, login, clock):
+def pages(app, school, login, clock, monkeypatch):
+    monkeypatch.setattr("schedules.plans.convert.PROGRAM", "no-such-office")  # also where one is installed
     return Pages(app, school, login, clock)
 
 
