@@ -17,6 +17,16 @@ from schedules.service import CalendarKind, ScheduleService
 
 bp = Blueprint("calendars", __name__, template_folder="templates")
 
+UNREADABLE = N_("What is there now cannot be read as a calendar.")
+PROBLEMS = {  # why a followed calendar was not read the last time, by the code that is kept
+    "calendar.host_unknown": N_("Its server cannot be found."),
+    "calendar.no_answer": N_("Its server does not answer."),
+    "calendar.too_slow": N_("Its server takes too long."),
+    "calendar.bad_status": N_("Its server does not give the calendar any more."),
+    "calendar.bad_certificate": N_("Its server's certificate is not valid."),
+    "calendar.private_address": N_("Its server is not on the public internet any more."),
+    "calendar.too_large": N_("It has become too large."),
+}
 FILE_MAX = 2_000_000  # bytes, as the reader's own bound
 
 
@@ -44,6 +54,7 @@ def calendars() -> ResponseReturnValue:
         organisations=_schedules().organisations() if plans else [],
         subscriptions=subscriptions,
         names=_schedules().labels({each.resource_id for each in subscriptions}),
+        problems={each.id: gettext(PROBLEMS.get(each.error, UNREADABLE)) for each in subscriptions if each.error},
         groups=_resources() if plans else [],
         said=sentences(error, gettext) if error else [],
         sent=request.form,

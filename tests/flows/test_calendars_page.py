@@ -8,7 +8,9 @@ from typing import Any
 import icalendar
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from schedules.calendars.models import Subscription
 from tests.builders import PASSWORD, School
 
 EIGHT = datetime(2026, 3, 3, 1, 0, tzinfo=UTC)  # Tuesday 08:00 in Vietnam
@@ -107,3 +109,19 @@ def test_what_cannot_be_followed_is_said_and_nothing_is_kept(
     assert 'role="alert"' in page
     assert "Lịch UBND" in page
     assert app.extensions["subscriptions"].subscriptions() == []
+
+
+def test_why_a_followed_calendar_could_not_be_read_is_said_and_what_is_known_stays(
+    login: Any, school: School, app: Flask
+) -> None:
+    organiser = login("tochuc", PASSWORD)
+    sent = followed(school, file=(io.BytesIO(MEETING), "lich.ics"))
+    organiser.post("/calendars", data=sent, content_type="multipart/form-data")
+    (kept,) = app.extensions["subscriptions"].subscriptions()
+    with app.extensions["db"].transaction() as s:
+        s.execute(update(Subscription).values(url="http://127.0.0.1/lich.ics"))
+    assert organiser.post(f"/calendars/followed/{kept.id}/refresh").status_code == 303
+    page = organiser.get("/calendars").get_data(as_text=True)
+    assert "Máy chủ không còn nằm trên mạng internet công cộng." in page
+    assert app.extensions["subscriptions"].subscription(kept.id).error
+    assert [clash.by for clash in school.schedules.check(school.draft(EIGHT))] == ["Họp giao ban"]
