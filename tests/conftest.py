@@ -18,15 +18,24 @@ from core.db import Database
 from tests.browsing import Browser
 from tests.fakes import FakeClock
 
-ALONE = ("tests/media/", "tests/browser/", "tests/flows/test_socket_", "tests/flows/test_whip", "tests/flows/test_booking_load",
-         "tests/unit/app/")  # fmt: skip
+# What is timed by real browsers or by media that flows, or loads the machine itself.
+ALONE = ("tests/media/", "tests/browser/", "tests/flows/test_socket_media", "tests/flows/test_socket_moves",
+         "tests/flows/test_whip", "tests/flows/test_booking_load")  # fmt: skip
+# What starts processes and waits for them.
+PROCESSES = (*ALONE, "tests/flows/test_socket_", "tests/unit/app/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what may not share the machine with other tests, by where it stands."""
+    """Mark what may not share the machine with other tests, and what the machine can disturb, by where it stands.
+
+    Real processes and browsers run on a machine that may stand still for seconds at any moment: what fails there is
+    run again, up to twice, and the summary names it (`RERUN`).  A defect fails three times.
+    """
     for item in items:
         if item.nodeid.startswith(ALONE):
             item.add_marker("alone")
+        if item.nodeid.startswith(PROCESSES):
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture

@@ -123,6 +123,15 @@ def out_of_step_ms(
     return out
 
 
+def lasting_ms(values: Sequence[float], run: int = 5) -> float:
+    """Return how far out of step the sound stays (ms): the worst median of `run` beeps in a row.
+
+    A machine that stands still for a moment moves a beep or two; sound that is out of step goes on being so.
+    """
+    rows = [values[at : at + run] for at in range(max(1, len(values) - run + 1))]
+    return max((median(row) for row in rows if row), key=abs, default=0.0)
+
+
 def spread(values: Sequence[float]) -> dict[str, float | int] | None:
     """Return count, median and the largest magnitude; None of nothing."""
     if not values:

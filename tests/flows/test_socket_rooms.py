@@ -176,16 +176,14 @@ def test_nobody_acts_for_another(server: Server, page: Callable[..., Page], lect
     assert [row.get("by") for row in server.journal(lecture) if row["type"] == "floor.granted"] == []
 
 
-@pytest.mark.parametrize(("origin", "status"), [("https://elsewhere.example", 400), ("null", 400), (None, 200)])
-def test_a_page_of_another_origin_cannot_connect(
-    server: Server, page: Callable[..., Page], origin: str | None, status: int
-) -> None:
-    headers = {"Origin": origin or server.url}
+def test_a_page_of_another_origin_cannot_connect(server: Server, page: Callable[..., Page]) -> None:
     polling = f"{server.url}/socket.io/?EIO=4&transport=polling"
-    assert urllib3.request("GET", polling, headers=headers, timeout=5).status == status
-    if origin:
-        with pytest.raises(ConnectionError):
-            page().connect(headers=headers)
+    for origin, status in (("https://elsewhere.example", 400), ("null", 400), (server.url, 200)):
+        headers = {"Origin": origin}
+        assert urllib3.request("GET", polling, headers=headers, timeout=5).status == status
+        if origin != server.url:
+            with pytest.raises(ConnectionError):
+                page().connect(headers=headers)
 
 
 def test_everybody_is_told_to_negotiate_again_when_the_node_was_restarted(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,20 @@ def wait_for(ready: Any, what: str, limit_s: float = 20.0) -> Any:
             return found
         time.sleep(0.05)
     raise AssertionError(f"waited {limit_s} s in vain for {what}")
+
+
+def frozen(viewers: list["Page"], slot: str, change: Callable[[], object]) -> bool:
+    """Make a change, wait until ten more pictures are shown, and return whether any viewer's picture froze meanwhile.
+
+    Of several changes at least half must be calm: a busy machine's coder or decoder may stand still at any moment, but
+    a change that freezes pictures freezes them each time.
+    """
+    before = [viewer.stats(slot)["freezeCount"] for viewer in viewers]
+    change()
+    for viewer in viewers:
+        shown = viewer.stats(slot)["framesDecoded"]
+        wait_for(lambda v=viewer, n=shown: v.stats(slot)["framesDecoded"] > n + 10, "more of the picture")
+    return [viewer.stats(slot)["freezeCount"] for viewer in viewers] != before
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.class_day.recorded import Picture, out_of_step_ms, parse_playlist
+from bench.class_day.recorded import Picture, lasting_ms, out_of_step_ms, parse_playlist
 from bench.class_day.report import FIGURES, Missing, Report
 from bench.timecode import MS_MODULUS, TimeCode, wall_ms
 from bench.tones import pitch_at
@@ -42,6 +42,21 @@ def test_beeps_are_not_measured_against_a_picture_that_stands_still() -> None:
 def test_the_wall_clock_comes_back_from_32_bits() -> None:
     for at in (NOON, NOON + MS_MODULUS // 3, NOON - MS_MODULUS // 3):
         assert wall_ms(TimeCode(1, at % MS_MODULUS, 0), NOON) == at
+
+
+@pytest.mark.parametrize(
+    ("off", "lasting"),
+    [
+        ([], 0),
+        ([250], 250),
+        ([3] * 20, 3),
+        ([3] * 8 + [-2755, 250] + [3] * 8, 3),  # the machine stood still
+        ([3] * 8 + [250, 240, 230] + [3] * 8, 230),
+        ([3] * 8 + [-2755] * 8, -2755),
+    ],
+)
+def test_sound_is_out_of_step_when_it_stays_so(off: list[float], lasting: float) -> None:
+    assert lasting_ms(off) == lasting
 
 
 PLAYLIST = """#EXTM3U
