@@ -88,8 +88,8 @@ check: setup $(S)/dev ## Formatting, lint, types (Python and JavaScript), layers
 	$(PY) -m pytest -q tests/test_layers.py
 	$(PY) -m signaling.protocol_doc --check
 
-# Tests of real processes, sockets and browsers run one after the other; all the others share the cores.
-WORKERS ?= $(shell nproc)
+# Tests with media that flows run one after the other; all the others share the cores, some of them waiting.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 # a choice of tests, as in make test PYTEST="-k floor", may have none of one kind: pytest's status 5
 NONE_IS_FINE = $(if $(PYTEST),|| [ $$? -eq 5 ])
 

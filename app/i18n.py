@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from babel.support import Translations
 from flask import Blueprint, Flask, current_app, redirect, request
 from flask.typing import ResponseReturnValue
-from flask_babel import Babel, format_datetime, get_locale, gettext
+from flask_babel import Babel, format_datetime, format_decimal, get_locale, gettext
 from flask_login import current_user
 
 from core.config import Config
@@ -31,7 +31,7 @@ def init_app(app: Flask, config: Config) -> None:
     Babel(app, locale_selector=choose_language)
     app.register_blueprint(bp)
     app.jinja_env.globals.update(js_catalogue=js_catalogue, languages=LANGUAGES)
-    app.jinja_env.filters["local"] = local
+    app.jinja_env.filters.update(local=local, number=number)
     app.context_processor(lambda: {"locale": str(get_locale())})
 
 
@@ -74,6 +74,11 @@ def local(at: datetime, form: str = "medium", zone: str | None = None) -> str:
     """
     place = ZoneInfo(zone or current_app.config["BABEL_DEFAULT_TIMEZONE"])
     return str(format_datetime(at.astimezone(place), form, rebase=False))
+
+
+def number(value: float) -> str:
+    """Show a number as the reader writes it, with one decimal at most: `7.151` and `1,5` in Vietnamese."""
+    return str(format_decimal(round(value, 1), format="#,##0.#"))
 
 
 def translation_of(locale: str) -> Callable[[str], str]:

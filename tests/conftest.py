@@ -18,11 +18,15 @@ from core.db import Database
 from tests.browsing import Browser
 from tests.fakes import FakeClock
 
-# What is timed by real browsers or by media that flows, or loads the machine itself.
-ALONE = ("tests/media/", "tests/browser/", "tests/flows/test_socket_media", "tests/flows/test_socket_moves",
-         "tests/flows/test_whip", "tests/flows/test_booking_load")  # fmt: skip
-# What starts processes and waits for them.
-PROCESSES = (*ALONE, "tests/flows/test_socket_", "tests/unit/app/")
+# What starts processes and browsers and waits for them.
+PROCESSES = ("tests/media/", "tests/browser/", "tests/flows/test_socket_", "tests/flows/test_whip",
+             "tests/flows/test_booking_load", "tests/unit/app/")  # fmt: skip
+# Of these, what waits for no more than it takes may share the cores; the others have media that flows, or load the
+# machine themselves.
+TOGETHER = ("tests/media/test_dashboard", "tests/media/test_lossy", "tests/media/test_node_pool",
+            "tests/media/test_node_recording", "tests/media/test_recorder_", "tests/browser/test_board",
+            "tests/flows/test_socket_abuse", "tests/flows/test_socket_nodes", "tests/flows/test_socket_restart",
+            "tests/flows/test_socket_rooms", "tests/unit/app/")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,10 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     run again, up to twice, and the summary names it (`RERUN`).  A defect fails three times.
     """
     for item in items:
-        if item.nodeid.startswith(ALONE):
-            item.add_marker("alone")
         if item.nodeid.startswith(PROCESSES):
             item.add_marker(pytest.mark.flaky(reruns=2))
+            if not item.nodeid.startswith(TOGETHER):
+                item.add_marker("alone")
 
 
 @pytest.fixture

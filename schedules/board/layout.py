@@ -5,7 +5,7 @@ of classes (`fh1 fm30`: an hour and a half after OPENS), which `static/css/board
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from zlib import crc32
 
@@ -37,6 +37,7 @@ class Placed:
     """A piece with its place among the others of its lane; `what` is the lecture it stands for.
 
     room: minutes from its start until something else begins on its track; its words may use them.
+    before: the words of an evening have no room after their start; these end where the piece begins.
     """
 
     what: object
@@ -44,6 +45,7 @@ class Placed:
     room: int
     track: int
     tracks: int
+    before: bool = False
 
     @property
     def css(self) -> str:
@@ -53,6 +55,8 @@ class Placed:
             said += f" t{self.track} of{self.tracks}"
         if self.room < TIGHT:
             said += " is-tight"
+        if self.before:
+            said += " words-before"
         if self.piece.before:
             said += " goes-before"
         return said + (" goes-after" if self.piece.after else "")
@@ -100,12 +104,30 @@ def lane(items: Iterable[tuple[object, Piece]]) -> list[Placed]:
         track = free if free is not None else MOST_TRACKS - 1
         ends[track] = max(ends[track], piece.start + piece.length)
         tracks.append(track)
-    placed = []
+    placed: list[Placed] = []
+    last: dict[int, int] = {}  # place in `placed` of the last piece on each track
     for n, (what, piece) in enumerate(ordered):
         following = (p.start for (_, p), t in zip(ordered[n + 1 :], tracks[n + 1 :], strict=True) if t == tracks[n])
         room = max(next(following, SPAN) - piece.start, piece.length)
         placed.append(Placed(what, piece, room, tracks[n], len(ends)))
+        if room < TIGHT:
+            _turn_words(placed, last.get(tracks[n]))
+        last[tracks[n]] = n
     return placed
+
+
+def _turn_words(placed: list[Placed], before: int | None) -> None:
+    """Let the words of the last piece stand before it, where the one before on its track leaves them room."""
+    own, other = placed[-1], placed[before] if before is not None else None
+    free_from = 0
+    if other is not None:
+        free_from = other.piece.start + max(other.piece.length, 0 if other.before else TIGHT)
+    room = own.piece.start - free_from
+    if room < TIGHT:
+        return
+    placed[-1] = replace(own, room=room, before=True)
+    if other is not None and before is not None and not other.before:
+        placed[before] = replace(other, room=free_from - other.piece.start)
 
 
 @dataclass(frozen=True)

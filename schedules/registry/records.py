@@ -173,9 +173,12 @@ class Load:
         """Return whether it is more than the lecturer is to teach."""
         return self.most is not None and self.hours > self.most
 
-    def share(self, hours: float) -> int:
-        """Return how much of the bar some hours fill, in hundredths; where there is no limit the bar is all of them."""
-        whole = max(self.hours, self.most or 0)
+    def share(self, hours: float, busiest: float = 0) -> int:
+        """Return how much of the bar some hours fill, in hundredths; the whole bar is what is to be taught.
+
+        busiest: hours that fill it where there is no limit, so that bars above each other can be compared.
+        """
+        whole = max(self.hours, busiest if self.most is None else self.most)
         return round(100 * hours / whole) if whole else 0
 
 

@@ -230,3 +230,16 @@ def test_the_board_is_there_without_scripts_and_a_phone_has_a_list(browser: Brow
     expect(phone.locator(".board-scroll")).to_be_hidden()
     phone.locator(".board-list a", has_text="Buổi của ta").click()
     phone.wait_for_url(f"**/lectures/{week.ours.id}")
+
+
+def test_a_phone_shows_in_the_menu_where_one_is(browser: Browser, week: Week) -> None:
+    phone = board(browser, week, width=390, has_touch=True)
+    phone.goto(f"{week.url}/blocks")
+    for place in (".site-nav [aria-current]", ".reg-tabs [aria-current]"):
+        phone.wait_for_function(
+            "place => { const box = document.querySelector(place).getBoundingClientRect();"
+            " return box.left >= 0 && box.right <= innerWidth; }",
+            arg=place,
+            timeout=WITHIN_MS,
+        )
+    assert phone.evaluate("scrollY") == 0

@@ -4,12 +4,19 @@ import stat
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from app.i18n import safe_path
+from app.i18n import number, safe_path
 from app.keys import secret_key
 from app.passwords import Attempts, Passwords, TooMany
 from core.config import Config, from_environment
 from tests.fakes import FakeClock
+
+
+@pytest.mark.parametrize(("locale", "seats", "hours"), [("vi", "7.151", "1,5"), ("en", "7,151", "1.5")])
+def test_numbers_are_written_as_the_reader_does(app: Flask, locale: str, seats: str, hours: str) -> None:
+    with app.test_request_context(headers={"Cookie": f"language={locale}"}):
+        assert [number(7151), number(1.54), number(3.0)] == [seats, hours, "3"]
 
 
 def test_a_password_matches_its_hash_and_nothing_else() -> None:

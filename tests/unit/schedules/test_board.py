@@ -51,6 +51,21 @@ def test_words_may_run_until_the_next_lecture_or_the_end_of_the_day() -> None:
     assert first.css == "fh1 fm0 lh1 lm30 rh6 rm0"
 
 
+@pytest.mark.parametrize(
+    ("starts", "rooms", "before"),
+    [
+        ([SPAN - 120], [SPAN - 120], [True]),
+        ([SPAN - 300], [300], [False]),
+        ([60, SPAN - 120], [240, SPAN - 420], [False, True]),
+        ([SPAN - 450, SPAN - 120], [330, 120], [False, False]),  # the earlier one needs the time between them
+    ],
+)
+def test_the_words_of_an_evening_stand_before_it(starts: list[int], rooms: list[int], before: list[bool]) -> None:
+    placed = lane([(n, Piece(MONDAY, start, 90)) for n, start in enumerate(starts)])
+    assert [one.room for one in placed] == rooms
+    assert ["words-before" in one.css for one in placed] == before
+
+
 def test_what_overlaps_gets_a_track_of_its_own_and_what_touches_does_not() -> None:
     touching = lane([("a", Piece(MONDAY, 0, 60)), ("b", Piece(MONDAY, 60, 60))])
     assert [placed.tracks for placed in touching] == [1, 1]

@@ -200,6 +200,9 @@ def test_a_load_over_the_limit_fills_the_bar(office):
     load = Load(30.0, 30.0, 40)
     assert (load.over, load.share(load.held), load.share(load.planned)) == (True, 50, 50)
     assert Load(0.0, 0.0, None).share(0.0) == 0
+    lightly = Load(1.0, 0.5, None)
+    assert (lightly.share(1.0, busiest=6.0), lightly.share(0.5, busiest=6.0), lightly.share(1.5)) == (17, 8, 100)
+    assert Load(1.0, 2.0, 10).share(3.0, busiest=6.0) == 30, "a limit counts, not what others teach"
     assert not Load(900.0, 0.0, None).over
 
 
