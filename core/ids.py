@@ -12,7 +12,8 @@ def new_id(prefix: str) -> str:
 
     prefix: the kind, such as `lec`, `bp`, `usr`.  Returns `prefix_` and 16 characters.
     """
-    return prefix + "_" + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    bits = secrets.randbits(5 * LENGTH)
+    return prefix + "_" + "".join(ALPHABET[bits >> 5 * n & 31] for n in range(LENGTH))
 
 
 def new_key() -> str:

@@ -1,7 +1,7 @@
 """Other times for a lecture whose time is taken. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from schedules.conflicts import Hold, Taken
@@ -65,7 +65,7 @@ def free_times(
         return (
             at.starts_at > now
             and at.starts_at != span.starts_at
-            and all(taken.is_free(replace(w, starts_at=w.starts_at + by, ends_at=w.ends_at + by)) for w in wishes)
+            and all(taken.is_free(w._replace(starts_at=w.starts_at + by, ends_at=w.ends_at + by)) for w in wishes)
             and may_teach(at.starts_at, at.ends_at)
         )
 

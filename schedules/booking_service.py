@@ -207,11 +207,34 @@ def write_hours(s: Session, user_id: str, windows: Iterable[Window]) -> None:
         )
 
 
-Standing = Mapping[str, Sequence[str]]  # point -> the sets of equipment that stand there
+class Standing:
+    """The equipment that stands at points, and so what drafts need; lectures of a series mostly need the same."""
+
+    def __init__(self, there: Mapping[str, Sequence[str]]) -> None:
+        """Know which sets stand `there`, by point."""
+        self._there = there
+        self._needs: dict[object, list[tuple[ResourceKind, str]]] = {}
+
+    def needs(self, draft: LectureDraft) -> list[tuple[ResourceKind, str]]:
+        """Return what a draft needs at its points, in the order of kinds: points, equipment, operators."""
+        named = (draft.main_point_id, draft.point_ids, draft.equipment, draft.operators, draft.lecturer_id)
+        if named not in self._needs:
+            self._needs[named] = self._list(draft)
+        return self._needs[named]
+
+    def _list(self, draft: LectureDraft) -> list[tuple[ResourceKind, str]]:
+        points = (draft.main_point_id, *draft.point_ids)
+        brought = dict(draft.equipment)
+        there = [equipment_id for p in points if p not in brought for equipment_id in self._there.get(p, ())]
+        needs: set[tuple[ResourceKind, str]] = {("point", point_id) for point_id in points}
+        # a set that stands at one of the points and is brought to another is needed once
+        needs |= {("equipment", equipment_id) for equipment_id in (*brought.values(), *there)}
+        needs |= {("operator", user_id) for _, user_id in draft.operators if user_id != draft.lecturer_id}
+        return sorted(needs, key=lambda need: (KIND_ORDER[need[0]], need[1]))
 
 
-def standing_at(s: Session, drafts: Iterable[LectureDraft]) -> dict[str, list[str]]:
-    """Return the equipment that stands at each point of drafts."""
+def standing_at(s: Session, drafts: Iterable[LectureDraft]) -> Standing:
+    """Return what stands at the points of drafts."""
     points = {point_id for draft in drafts for point_id in (draft.main_point_id, *draft.point_ids)}
     query = select(Equipment.point_id, Equipment.id).where(
         Equipment.point_id.in_(points), Equipment.retired_at.is_(None)
@@ -219,26 +242,18 @@ def standing_at(s: Session, drafts: Iterable[LectureDraft]) -> dict[str, list[st
     standing: dict[str, list[str]] = {}
     for point_id, equipment_id in s.execute(query):
         standing.setdefault(str(point_id), []).append(equipment_id)
-    return standing
+    return Standing(standing)
 
 
 def wishes_of(lecture_id: str, draft: LectureDraft, standing: Standing) -> list[Hold]:
-    """Return every resource that a draft needs: its points, the equipment there, its operators, the lecturer.
+    """Return every resource that a draft needs: the lecturer, its points, the equipment there, its operators.
 
     Points, equipment and operators are needed during set-up and tear-down too.
     """
-    points = (draft.main_point_id, *draft.point_ids)
-    brought = dict(draft.equipment)
-    there = [equipment_id for p in points if p not in brought for equipment_id in standing.get(p, ())]
-    resources: set[tuple[ResourceKind, str]] = {("point", point_id) for point_id in points}
-    # a set that stands at one of the points and is brought to another is needed once
-    resources |= {("equipment", equipment_id) for equipment_id in (*brought.values(), *there)}
-    resources |= {("operator", user_id) for _, user_id in draft.operators if user_id != draft.lecturer_id}
     early = draft.starts_at - timedelta(minutes=draft.setup_min)
     late = draft.ends_at + timedelta(minutes=draft.teardown_min)
-    wishes = [Hold(kind, resource_id, early, late, lecture_id) for kind, resource_id in resources]
-    wishes.append(Hold("lecturer", draft.lecturer_id, draft.starts_at, draft.ends_at, lecture_id))
-    return sorted(wishes, key=lambda wish: (KIND_ORDER[wish.kind], wish.resource_id))
+    teaches = Hold("lecturer", draft.lecturer_id, draft.starts_at, draft.ends_at, lecture_id)
+    return [teaches, *(Hold(kind, i, early, late, lecture_id) for kind, i in standing.needs(draft))]
 
 
 def held(s: Session, wishes: Sequence[Hold]) -> list[Hold]:

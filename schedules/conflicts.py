@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from core.errors import N_, Conflict
 from schedules.records import ResourceKind
@@ -17,8 +17,7 @@ ORDER: tuple[ResourceKind, ...] = ("point", "lecturer", "operator", "equipment")
 MOST_TOLD = 50  # clashes in one refusal: more do not help anybody
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """A resource is held, or wished for, from `starts_at` up to, not including, `ends_at`.
 
     holder_id: the lecture, block or event of another calendar that holds it; the lecturer's own id
@@ -162,9 +161,9 @@ def clashes_among(wishes: Sequence[Hold]) -> list[Clash]:
 def _meet(wishes: Iterable[Hold]) -> bool:
     """Return whether any two lectures want anything at the same time; those of a weekly series never do."""
     spans: dict[str, tuple[datetime, datetime]] = {}
-    for wish in wishes:
-        start, end = spans.get(wish.holder_id, (wish.starts_at, wish.ends_at))
-        spans[wish.holder_id] = min(start, wish.starts_at), max(end, wish.ends_at)
+    for holder_id, starts_at, ends_at in {(wish.holder_id, wish.starts_at, wish.ends_at) for wish in wishes}:
+        start, end = spans.get(holder_id, (starts_at, ends_at))
+        spans[holder_id] = min(start, starts_at), max(end, ends_at)
     in_order = sorted(spans.values())
     return any(after[0] < before[1] for before, after in pairwise(in_order))
 
