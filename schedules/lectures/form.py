@@ -1,7 +1,7 @@
 """The form of a lecture or a series: parsed into drafts, filled from lectures, changed by an alternative."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 from wtforms import StringField
@@ -9,7 +9,8 @@ from wtforms.validators import AnyOf, Length
 
 from core.errors import N_, Invalid
 from schedules.forms import LOCAL, NOTE_MAX, TOO_LONG, AnyChoice, LectureForm, values_of, wall_time
-from schedules.records import LectureDraft, LectureView, Part, SeriesDraft
+from schedules.names import place_key
+from schedules.records import LectureDraft, LectureView, Part, PointView, SeriesDraft
 from schedules.zones import from_local, to_local
 
 REPEATS = ("once", "weekly", "dates", "agenda")
@@ -125,6 +126,23 @@ def plan_values(lecture: LectureView) -> dict[str, object]:
         **{f"equipment-{point_id}": equipment_id for point_id, equipment_id in lecture.equipment},
         **{f"operator-{point_id}": user_id for point_id, user_id in lecture.operators},
     }
+
+
+def by_organisation(points: Sequence[PointView]) -> list[tuple[str, list[PointView]]]:
+    """Return the points under the name of their organisation, each group in the order given.
+
+    Only who has several points is named; all others follow together, under an empty name.  Headings
+    that would say one point each, or the same of all points, are left out.
+    """
+    groups: dict[str, list[PointView]] = {}
+    for point in points:
+        groups.setdefault(point.org_id, []).append(point)
+    several = {org_id for org_id, its_points in groups.items() if len(its_points) > 1}
+    if not several or len(groups) == 1:
+        return [("", list(points))]
+    named = [(groups[org_id][0].org_name, groups[org_id]) for org_id in several]
+    others = [point for point in points if point.org_id not in several]
+    return sorted(named, key=lambda group: place_key(group[0])) + ([("", others)] if others else [])
 
 
 def number(words: str | None) -> int:

@@ -15,7 +15,7 @@ from core.permissions import require
 from schedules.alternatives import Offers
 from schedules.conflicts import BookingClash
 from schedules.forms import FIELD_OF, LOCAL, sentences
-from schedules.lectures.form import PlanForm, plan_values
+from schedules.lectures.form import PlanForm, by_organisation, plan_values
 from schedules.records import LectureView, Scope
 from schedules.service import ScheduleService
 from schedules.views import bp
@@ -25,6 +25,7 @@ __all__ = ["bp"]
 
 USUAL_LENGTH = timedelta(minutes=90)
 USUAL_SETUP, USUAL_TEARDOWN = "30", "15"  # minutes: a hall is opened half an hour before
+FEW_POINTS = 12  # up to so many are seen at a glance; more get a search and a box with its own scroll
 MOST_SAID = 12  # clashes on one page: a year's series can have hundreds
 FIELDS = {
     **FIELD_OF,
@@ -146,6 +147,8 @@ def _page(
         courses=schedules.courses(),
         lecturers=[(user.id, user.name) for user in schedules.users("lecturer")],
         points=points,
+        point_groups=by_organisation(points),
+        few_points=FEW_POINTS,
         point_names={point.id: point.name for point in points},
         names=schedules.labels({user for point in points for user in point.operator_ids}),
         sets=[(each.id, each.name, each.point_id) for each in schedules.equipment()],

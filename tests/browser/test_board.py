@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,35 +9,19 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
-from werkzeug.serving import make_server
 
-from app import create_app
-from app.tables import metadata
-from core.config import Config
 from schedules.records import LectureView, SeriesDraft
 from schedules.zones import from_local, to_local
-from tests.builders import PASSWORD, ZONE, School, make_point, make_school, make_user
+from tests.browser.served import Served, organiser_at
+from tests.builders import ZONE, make_point, make_user
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(200)]
-WITHIN_MS = 30_000  # the machine may be busy
 MONDAY = datetime(2031, 3, 3)  # in time to come, so that other times are offered
 POINTS, STEPS = 64, 20
 
 
-class Week:
-    """The product in this process on a real port, with 64 points and lectures of two points on each day."""
-
-    def __init__(self, folder: Path) -> None:
-        config = Config(data_dir=folder, secret_key="test " * 8, testing=True, async_mode="threading")
-        self.app = create_app(config)
-        self.db = self.app.extensions["db"]
-        metadata().create_all(self.db.engine)
-        self.school: School = make_school(self.app.extensions["schedules"])
-        self.fill()
-        self.server = make_server("127.0.0.1", 0, self.app, threaded=True)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+class Week(Served):
+    """The product with 64 points and lectures of two points on each day."""
 
     def fill(self) -> None:
         school = self.school
@@ -59,12 +42,6 @@ class Week:
         found = self.school.schedules.lecture(lecture.id)
         return f"{to_local(found.starts_at, ZONE):%d %H:%M}–{to_local(found.ends_at, ZONE):%H:%M}"
 
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-        self.db.engine.dispose()
-
 
 @pytest.fixture
 def week(tmp_path: Path, translations: None) -> Iterator[Week]:
@@ -74,15 +51,7 @@ def week(tmp_path: Path, translations: None) -> Iterator[Week]:
 
 
 def board(browser: Browser, week: Week, width: int = 1280, query: str = "", **how: Any) -> Page:
-    page = browser.new_context(viewport={"width": width, "height": 900}, locale="vi-VN", **how).new_page()
-    page.set_default_timeout(WITHIN_MS)
-    page.goto(week.url + "/login")
-    page.fill("[name=login]", "tochuc")
-    page.fill("[name=password]", PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(lambda url: "/login" not in url)
-    page.goto(f"{week.url}/timetable?date={MONDAY:%Y-%m-%d}{query}")
-    return page
+    return organiser_at(browser, week, f"/timetable?date={MONDAY:%Y-%m-%d}{query}", width, **how)
 
 
 def bar(page: Page, lecture: LectureView) -> Locator:
