@@ -30,7 +30,9 @@ LIMITS = {"code": 60, "name": 200, "tier": 60, "place": 200, "position": 200, "l
           "note": 2000, "qualification": 2000, "halls": 2000, "operators": 2000, "topics": 4000,
           "windows": 1000}  # fmt: skip
 _HALL = re.compile(r"(?P<name>.{1,150}?)\s*\(\s*(?P<seats>[0-9]{1,5})\s*(?:chỗ|ghế|seats)?\s*\)")
+_NUMBER = re.compile(r"[0-9]+(?:[ .][0-9]{3})*(?:\.0)?")  # 1.200 is written for 1200, 12.5 is no whole number
 NUMBER_MAX = 100_000
+LISTS = ("halls", "operators", "topics", "windows", "roles")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _line(row: Row, columns: Columns) -> tuple[Line, list[RowProblem]]:
     values: dict[str, Any] = {}
     wrong: list[RowProblem] = []
     for name in columns.places:
-        words = columns.cell(row, name)
+        words = _lines(row, columns.places[name]) if name in LISTS else columns.cell(row, name)
         if not words:
             continue
         try:
@@ -107,6 +109,11 @@ def _line(row: Row, columns: Columns) -> tuple[Line, list[RowProblem]]:
         if not values.get(name) and not any(p.column == columns.heading(name) for p in wrong):
             wrong.append(RowProblem(row.number, columns.heading(name), f"import.{code}", message))
     return Line(row.number, values), wrong
+
+
+def _lines(row: Row, place: int) -> str:
+    """Return a cell whose lines are things of their own: people write them so instead of semicolons."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in row.cells[place].split("\n"))))
 
 
 class _Unreadable(Exception):
@@ -129,8 +136,8 @@ def _value(name: str, words: str) -> Any:
             raise _Unreadable("phone", N_("“%(value)s” is not a phone number."), value=words)
         return phone
     if name in NUMBERS:
-        digits = words.removesuffix(".0").replace(" ", "").replace(".", "")
-        if not (digits.isascii() and digits.isdigit() and int(digits[:9]) <= NUMBER_MAX):
+        digits = re.sub(r"[ .]", "", words.removesuffix(".0"))
+        if not (_NUMBER.fullmatch(words) and int(digits[:9]) <= NUMBER_MAX):
             message = N_("“%(value)s” is not a number from 0 to %(most)s.")
             raise _Unreadable("number", message, value=words, most=NUMBER_MAX)
         return int(digits)
@@ -158,7 +165,7 @@ def _halls(words: str) -> Iterator[HallDraft]:
 
 
 def _roles(words: str) -> Iterator[Role]:
-    for word in words.replace(";", ",").replace("/", ",").split(","):
+    for word in re.split(r"[,;/\n]", words):
         if key := search_key(word):
             if key not in _ROLE_OF:
                 raise _Unreadable("role", N_("There is no role “%(value)s”."), value=word.strip())

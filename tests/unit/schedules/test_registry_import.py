@@ -256,6 +256,41 @@ def test_lecturers_come_in_with_their_topics_and_hours(office):
     ]  # fmt: skip
 
 
+def test_lines_of_a_cell_are_things_of_their_own():
+    rows = table(
+        ("Mã", "Tên", "Hội trường", "Phụ trách kỹ thuật"), ("1", "A", "Hội trường A (120)\nPhòng 2 (40)", "K1\nK2;")
+    )
+    (line,) = read_sheet("points", rows).lines
+    assert line["halls"] == (HallDraft("Hội trường A", 120), HallDraft("Phòng 2", 40))
+    assert line["operators"] == ("K1", "K2")
+    rows = table(("Mã", "Tên", "Vai trò"), ("1", "A", "giảng viên\nhọc viên"))
+    assert read_sheet("people", rows).lines[0]["roles"] == {"lecturer", "learner"}
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [("120", 120), ("120.0", 120), ("1.200", 1200), ("12 000", 12000), ("12.5", None), ("1,5", None), ("²", None)],
+)
+def test_seats_are_whole_numbers(words, number):
+    sheet = read_sheet("points", table(("Mã", "Tên", "Số chỗ"), ("1", "A", words)))
+    assert [line["capacity"] for line in sheet.lines] == ([] if number is None else [number])
+
+
+@pytest.mark.parametrize(
+    ("words", "windows"),
+    [
+        ("T2 07:30–11:30,\n13:30–17:00\nT3 8h-9h", [(0, 450), (0, 810), (1, 480)]),
+        ("Thu 20:00–21:00; Thu 2:30–4:00", [(3, 150), (3, 1200)]),
+        ("Thứ 2: 07:30–11:30; thứ 7 8h-9h", [(0, 450), (5, 480)]),
+    ],
+)
+def test_days_and_hours_are_told_apart(office, words, windows):
+    header = ("Mã", "Họ và tên", "Đơn vị", "Vai trò", "Giờ nhận dạy")
+    take(office, "people", header, ("GV9", "Trần Văn Bình", "QT", "giảng viên", words))
+    found = office.people.line(office.people.find("GV9")[0].id).draft.profile.windows
+    assert [(window.weekday, window.starts_min) for window in found] == windows
+
+
 # ---- what the page says of the columns, and the templates ----
 
 
