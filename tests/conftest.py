@@ -24,7 +24,7 @@ PROCESSES = ("tests/media/", "tests/browser/", "tests/flows/test_socket_", "test
 # Of these, what waits for no more than it takes may share the cores; the others have media that flows, or load the
 # machine themselves.
 TOGETHER = ("tests/media/test_dashboard", "tests/media/test_lossy", "tests/media/test_node_pool",
-            "tests/media/test_node_recording", "tests/media/test_recorder_", "tests/browser/test_board",
+            "tests/media/test_node_recording", "tests/media/test_recorder_", "tests/browser/test_board", "tests/browser/test_lecture_form",
             "tests/flows/test_socket_abuse", "tests/flows/test_socket_nodes", "tests/flows/test_socket_restart",
             "tests/flows/test_socket_rooms", "tests/unit/app/")  # fmt: skip
 

@@ -212,7 +212,11 @@ ROUTES = [
     *(
         row
         for kind, who in (("organisations", ADMIN), ("points", PLANNERS), ("equipment", PLANNERS), ("people", ADMIN))
-        for row in (get(IMPORT, who, f"/registry/import/{kind}"), post(IMPORT, who, f"/registry/import/{kind}"))
+        for row in (
+            get(IMPORT, who, f"/registry/import/{kind}"),
+            post(IMPORT, who, f"/registry/import/{kind}"),
+            get(f"{IMPORT}/template.<any(xlsx, csv):form>", who, f"/registry/import/{kind}/template.csv"),
+        )
     ),
     get("/blocks", PLANNERS),
     post("/blocks", PLANNERS),

@@ -412,9 +412,9 @@ class _Topics:
 
 def _windows(words: str, zone: str) -> Iterator[Window]:
     """Yield the hours of `T2 07:30–11:30, 13:30–17:00; CN 08:00–10:00`.  Raises _Wrong."""
-    for part in filter(str.strip, re.split(r"[;\n]", words)):
+    for part in filter(str.strip, re.split(r";|(?<!,)\n", words)):  # a line may end between two hours of one day
         day, rest = next(
-            ((n, part.strip()[len(name) :]) for n, name in _DAYS if search_key(part).startswith(name)), (None, "")
+            ((n, part.strip()[len(name) :]) for n, name in _DAYS if _begins(search_key(part), name)), (None, "")
         )
         if day is None or not rest.strip(" :"):
             message = N_("“%(value)s” does not begin with a day of the week and hours: T2 07:30–11:30.")
@@ -423,6 +423,11 @@ def _windows(words: str, zone: str) -> Iterator[Window]:
             yield from windows_of(rest.strip(" :"), day, zone)
         except Invalid as error:
             raise _Wrong("windows", "hours", error.message, **error.params) from error
+
+
+def _begins(part: str, day: str) -> bool:
+    """Return whether a part begins with a day: “thu 2” does not begin “Thu 20:00–21:00” nor “Thu 2:30–4:00”."""
+    return part.startswith(day) and not (day[-1].isdigit() and re.match(r"\d|[:.h]\d", part[len(day) :]))
 
 
 # Without marks. “thu” alone is Thursday in English: it is tried after the Vietnamese days, which are longer.

@@ -8,71 +8,16 @@ from typing import Any
 from core.errors import N_
 from core.permissions import Role
 from schedules.names import search_key
+from schedules.registry.columns import COLUMNS, NUMBERS
 from schedules.registry.records import HallDraft, Kind
-from schedules.rosters import nominations
 from schedules.rosters.nominations import EMAIL, PHONE, Columns, RowProblem, match_columns, phone_number
 from schedules.sheets.table import Row, Table
 
-_PHONES = nominations.HEADINGS["phone"]
-_EMAILS = nominations.HEADINGS["email"]
-# Without marks, signs and brackets, as `heading_key` gives them.
-HEADINGS: dict[Kind, dict[str, str]] = {
-    "organisations": {
-        "code": "ma, ma don vi, ma so, ma dinh danh, code, unit code, organisation code",
-        "name": "ten, ten don vi, don vi, ten to chuc, ten co quan, co quan, name, organisation, organization, unit",
-        "tier": "cap, cap hanh chinh, loai, loai don vi, cap don vi, tier, level, type",
-        "parent": "don vi cap tren, cap tren, truc thuoc, don vi cha, don vi chu quan, thuoc don vi, ma cap tren, "
-        "ma don vi cap tren, parent, parent organisation, parent code, belongs to",
-    },
-    "points": {
-        "code": "ma, ma diem cau, ma diem, ma so, code, point code",
-        "name": "ten, ten diem cau, diem cau, ten diem, name, bridge point, point",
-        "place": "dia chi, dia diem, noi dat, address, place, location",
-        "capacity": "so cho, so cho ngoi, so ghe, suc chua, seats, capacity",
-        "org": "don vi, don vi quan ly, truc thuoc, thuoc don vi, ma don vi, organisation, organization, unit",
-        "zone": "mui gio, time zone, timezone, zone",
-        "contact_name": "nguoi lien he, dau moi, dau moi lien he, nguoi phu trach, can bo phu trach, "
-        "contact, contact name, contact person",
-        "contact_phone": _PHONES + ", dien thoai lien he, contact phone",
-        "contact_email": _EMAILS + ", email lien he, contact email",
-        "halls": "phong, hoi truong, phong hoc, cac phong, halls, hall, rooms",
-        "operators": "phu trach diem cau, phu trach ky thuat, ky thuat vien, can bo ky thuat, operators, operator",
-    },
-    "equipment": {
-        "code": "ma, ma thiet bi, ma bo thiet bi, ma so, so hieu, code, equipment code",
-        "name": "ten, ten thiet bi, ten bo thiet bi, bo thiet bi, thiet bi, name, equipment",
-        "point": "diem cau, noi dat, dat tai, ma diem cau, vi tri, bridge point, point, location",
-        "note": "ghi chu, mo ta, cau hinh, note, notes, description",
-    },
-    "people": {
-        **{name: nominations.HEADINGS[name] for name in ("name", "family", "code", "position", "email", "phone")},
-        "org": nominations.HEADINGS["org"] + ", ma don vi",
-        "login": "ten dang nhap, tai khoan, login, username, user name, account",
-        "roles": "vai tro, quyen, role, roles",
-        "employment": "hinh thuc, loai giang vien, co huu kiem chuc, che do, employment, full or part time",
-        "qualification": "trinh do, hoc ham hoc vi, hoc vi, trinh do chuyen mon, chuyen mon, qualification, degree",
-        "topics": "chuyen de, day chuyen de, cac chuyen de, topics, topic",
-        "windows": "gio day, gio nhan day, lich ranh, thoi gian day, weekly hours, availability",
-        "hours_max": "so gio nam, so gio, dinh muc gio, dinh muc, gio chuan, hours a year, hours per year, hours",
-    },
-}
-SHOWN: dict[Kind, tuple[str, ...]] = {  # headings of ours, as people write them
-    "organisations": ("Mã", "Tên đơn vị", "Cấp", "Đơn vị cấp trên"),
-    "points": (
-        "Mã", "Tên điểm cầu", "Địa chỉ", "Số chỗ", "Đơn vị", "Múi giờ", "Người liên hệ", "Điện thoại", "Email",
-        "Hội trường", "Phụ trách kỹ thuật",
-    ),
-    "equipment": ("Mã", "Tên thiết bị", "Điểm cầu", "Ghi chú"),
-    "people": (
-        "Mã cán bộ", "Họ và tên", "Chức vụ", "Email", "Điện thoại", "Đơn vị", "Tên đăng nhập", "Vai trò", "Hình thức",
-        "Trình độ", "Định mức giờ", "Chuyên đề", "Giờ nhận dạy",
-    ),
-}  # fmt: skip
 ROLE_WORDS: dict[Role, str] = {
     "admin": "quan tri, quan tri vien, quan tri he thong, admin, administrator",
     "organiser": "to chuc, nguoi to chuc, can bo to chuc, to chuc lop, organiser, organizer",
     "lecturer": "giang vien, bao cao vien, lecturer, teacher",
-    "operator": "phu trach, phu trach diem cau, ky thuat, ky thuat vien, can bo ky thuat, operator",
+    "operator": "phu trach, nguoi phu trach, phu trach diem cau, ky thuat, ky thuat vien, can bo ky thuat, operator",
     "learner": "hoc vien, learner, student",
     "observer": "quan sat, quan sat vien, du gio, thanh tra, observer",
 }
@@ -85,8 +30,9 @@ LIMITS = {"code": 60, "name": 200, "tier": 60, "place": 200, "position": 200, "l
           "note": 2000, "qualification": 2000, "halls": 2000, "operators": 2000, "topics": 4000,
           "windows": 1000}  # fmt: skip
 _HALL = re.compile(r"(?P<name>.{1,150}?)\s*\(\s*(?P<seats>[0-9]{1,5})\s*(?:chỗ|ghế|seats)?\s*\)")
-NUMBERS = ("capacity", "hours_max")
+_NUMBER = re.compile(r"[0-9]+(?:[ .][0-9]{3})*(?:\.0)?")  # 1.200 is written for 1200, 12.5 is no whole number
 NUMBER_MAX = 100_000
+LISTS = ("halls", "operators", "topics", "windows", "roles")
 
 
 @dataclass(frozen=True)
@@ -116,7 +62,7 @@ def read_sheet(kind: Kind, table: Table) -> RegistrySheet:
 
     Codes of problems are `import.…`; a table without columns of codes and names gives problems and no rows.
     """
-    field_of = {heading: name for name, words in HEADINGS[kind].items() for heading in words.split(", ")}
+    field_of = {heading: column.name for column in COLUMNS[kind] for heading in column.words.split(", ")}
     columns, problems = match_columns(table.header, field_of)
     if "code" not in columns.places:
         message = N_("No column has codes. Its heading should be “Mã” or “Code”.")
@@ -147,7 +93,7 @@ def _line(row: Row, columns: Columns) -> tuple[Line, list[RowProblem]]:
     values: dict[str, Any] = {}
     wrong: list[RowProblem] = []
     for name in columns.places:
-        words = columns.cell(row, name)
+        words = _lines(row, columns.places[name]) if name in LISTS else columns.cell(row, name)
         if not words:
             continue
         try:
@@ -163,6 +109,11 @@ def _line(row: Row, columns: Columns) -> tuple[Line, list[RowProblem]]:
         if not values.get(name) and not any(p.column == columns.heading(name) for p in wrong):
             wrong.append(RowProblem(row.number, columns.heading(name), f"import.{code}", message))
     return Line(row.number, values), wrong
+
+
+def _lines(row: Row, place: int) -> str:
+    """Return a cell whose lines are things of their own: people write them so instead of semicolons."""
+    return "\n".join(filter(None, (" ".join(line.split()) for line in row.cells[place].split("\n"))))
 
 
 class _Unreadable(Exception):
@@ -185,8 +136,8 @@ def _value(name: str, words: str) -> Any:
             raise _Unreadable("phone", N_("“%(value)s” is not a phone number."), value=words)
         return phone
     if name in NUMBERS:
-        digits = words.removesuffix(".0").replace(" ", "").replace(".", "")
-        if not (digits.isascii() and digits.isdigit() and int(digits[:9]) <= NUMBER_MAX):
+        digits = re.sub(r"[ .]", "", words.removesuffix(".0"))
+        if not (_NUMBER.fullmatch(words) and int(digits[:9]) <= NUMBER_MAX):
             message = N_("“%(value)s” is not a number from 0 to %(most)s.")
             raise _Unreadable("number", message, value=words, most=NUMBER_MAX)
         return int(digits)
@@ -214,7 +165,7 @@ def _halls(words: str) -> Iterator[HallDraft]:
 
 
 def _roles(words: str) -> Iterator[Role]:
-    for word in words.replace(";", ",").replace("/", ",").split(","):
+    for word in re.split(r"[,;/\n]", words):
         if key := search_key(word):
             if key not in _ROLE_OF:
                 raise _Unreadable("role", N_("There is no role “%(value)s”."), value=word.strip())

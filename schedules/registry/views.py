@@ -19,12 +19,14 @@ from schedules.names import search_key
 from schedules.registry import forms
 from schedules.registry.carry import PACKED_MAX, pack, unpack
 from schedules.registry.checks import PASSWORD_MIN, check_password
+from schedules.registry.columns import COLUMNS
+from schedules.registry.files import TITLES, template_csv, template_xlsx
 from schedules.registry.records import Kind
 from schedules.registry.registry_service import Registry
-from schedules.registry.sheets import SHOWN
 from schedules.service import ScheduleService
 from schedules.sheets.limits import UPLOAD_MAX
 from schedules.sheets.table import read_table
+from schedules.sheets.writer import XLSX
 from schedules.zones import midnight, to_local
 
 bp = Blueprint("registry", __name__, template_folder="templates")
@@ -403,7 +405,25 @@ def import_sheet(kind: Kind) -> ResponseReturnValue:
                 return _saved(words, kind)
         except AppError as refused:
             error = refused
-    return _page("import", error, kind=kind, report=report, packed=packed, columns=SHOWN[kind], translate=gettext)
+    return _page(
+        "import", error, kind=kind, title=gettext(TITLES[kind]), report=report, packed=packed, columns=COLUMNS[kind],
+        translate=gettext,
+    )  # fmt: skip
+
+
+@bp.get("/registry/import/<any(organisations, points, equipment, people):kind>/template.<any(xlsx, csv):form>")
+def template(kind: Kind, form: str) -> ResponseReturnValue:
+    """Give a sheet with the headings that the import knows and two rows as examples."""
+    require(current_user.roles, EDITS[kind])
+    if form == "csv":
+        answer = Response(template_csv(kind, gettext), mimetype="text/csv")
+    else:
+        organisations = [line.name for line in _registry().organisations.lines()]
+        points = [line.draft.name for line in _registry().points.lines()]
+        choices = {"org": organisations, "parent": organisations, "point": points}
+        answer = Response(template_xlsx(kind, choices, gettext), mimetype=XLSX)
+    answer.headers.set("Content-Disposition", "attachment", filename=f"{kind}.{form}")
+    return answer
 
 
 # ---- whom to ask -------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from schedules.rosters.uploads import Uploads
 from schedules.service import ScheduleService
 from schedules.sheets.limits import UPLOAD_MAX
 from schedules.sheets.table import Table, read_table
+from schedules.sheets.writer import XLSX
 
 bp = Blueprint("rosters", __name__, template_folder="templates")
 
@@ -33,7 +34,6 @@ SHOWN = 200  # bad rows on the page; the file has all of them
 AROUND = 64 * 1024  # bytes of a form around its file
 NAME_SHOWN = 120  # characters of an uploaded file's name
 NOWHERE = "none"  # in the filter by bridge point: those of whom nobody said where they attend
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 WAY_BACK = re.compile(r"/(?:lectures|p)/[A-Za-z0-9_]+(?:/[a-z]+)?")  # pages that send here to accept rules
 NUMBER = re.compile(r"[0-9]{1,7}")
 

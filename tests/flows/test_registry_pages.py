@@ -1,14 +1,16 @@
 """The registry and the blocks through their pages, as a clerk uses them."""
 
+import html
 import io
 import re
 from typing import Any
 
 import pytest
 from flask import Flask
+from openpyxl import load_workbook
 
 from schedules.registry.carry import pack, unpack
-from schedules.sheets.table import Row, Table
+from schedules.sheets.table import Row, Table, read_table
 from tests.builders import PASSWORD, School
 from tests.fakes import FakeClock
 
@@ -190,6 +192,35 @@ def test_a_sheet_is_shown_first_then_taken_then_known(admin: Browser, school: Sc
     assert [line.name for line in registry.organisations.lines()][1:3] == ["Trung tâm Chính trị Đông Hà", "Xã Cam Lộ"]
     assert len(registry.organisations.lines()) == 4
     assert 'name="table"' not in text(admin.post("/registry/import/organisations", data=sheet(words)))
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize("kind", ["organisations", "points", "equipment", "people"])
+def test_the_page_explains_the_columns_and_gives_a_sheet_to_fill_in(
+    admin: Browser, school: School, kind: str, language: str
+) -> None:
+    admin.get(f"/language/{language}")
+    page = html.unescape(text(admin.get(f"/registry/import/{kind}")))
+    headers = set()
+    for form in ("xlsx", "csv"):
+        assert f'href="/registry/import/{kind}/template.{form}"' in page
+        answer = admin.get(f"/registry/import/{kind}/template.{form}")
+        assert answer.headers["Content-Disposition"] == f"attachment; filename={kind}.{form}"
+        table = read_table(answer.data, f"{kind}.{form}")
+        assert len(table.rows) == 2
+        headers.add(table.header)
+        shown = text(admin.post(f"/registry/import/{kind}", data={"sheet": (io.BytesIO(answer.data), f"a.{form}")}))
+        assert "VD-" in shown, "its rows, or what they name and nobody has"
+    (header,) = headers
+    assert ("Mã" if language == "vi" else "ode") in header[0]
+    for heading in header:
+        assert f"<dt>{heading} <" in page
+
+
+def test_a_workbook_to_fill_in_offers_what_the_registry_has(admin: Browser, school: School, registry: Any) -> None:
+    book = load_workbook(io.BytesIO(admin.get("/registry/import/equipment/template.xlsx").data))
+    offered = [cell.value for cell in book.worksheets[1]["A"]][1:]
+    assert offered == [line.draft.name for line in registry.points.lines()]
 
 
 def test_what_is_wrong_with_a_sheet_is_told_row_by_row(admin: Browser, school: School, registry: Any) -> None:

@@ -1,9 +1,17 @@
 """Sheets into the registry: all of a sheet, or nothing of it."""
 
-import pytest
+import io
+import re
 
-from schedules.registry.records import HallDraft, PointDraft
-from schedules.registry.sheets import HEADINGS, SHOWN, read_sheet
+import pytest
+from openpyxl import load_workbook
+
+from app import catalogue
+from schedules.registry.columns import COLUMNS
+from schedules.registry.files import template_csv, template_xlsx
+from schedules.registry.records import HallDraft, OrganisationDraft, PointDraft
+from schedules.registry.sheets import read_sheet
+from schedules.sheets.table import read_table
 from tests.unit.schedules.registry_office import Office, table
 
 ORGS = ("Mã đơn vị", "Tên đơn vị", "Cấp", "Đơn vị cấp trên")
@@ -205,13 +213,6 @@ def test_headings_that_nobody_understands_are_told():
     )
 
 
-@pytest.mark.parametrize("kind", list(HEADINGS))
-def test_the_headings_that_the_page_names_are_all_understood(kind):
-    columns = read_sheet(kind, table(SHOWN[kind], ("1",))).columns
-    assert columns.unknown == ()
-    assert set(columns.places) == set(HEADINGS[kind]) - {"family"}
-
-
 def test_points_come_in_with_their_halls_and_operators(office):
     header = ("Mã", "Tên điểm cầu", "Đơn vị", "Hội trường", "Phụ trách kỹ thuật")
     take(office, "people", ("Mã", "Họ và tên", "Đơn vị", "Vai trò"), ("K1", "Lê Thị Hoa", "QT", "kỹ thuật"))
@@ -253,3 +254,144 @@ def test_lecturers_come_in_with_their_topics_and_hours(office):
         (2, "Chuyên đề", "import.which_topic"), (3, "Chuyên đề", "import.unknown_topic"),
         (4, "Giờ nhận dạy", "import.weekday"), (5, "Giờ nhận dạy", "import.hours"),
     ]  # fmt: skip
+
+
+def test_lines_of_a_cell_are_things_of_their_own():
+    rows = table(
+        ("Mã", "Tên", "Hội trường", "Phụ trách kỹ thuật"), ("1", "A", "Hội trường A (120)\nPhòng 2 (40)", "K1\nK2;")
+    )
+    (line,) = read_sheet("points", rows).lines
+    assert line["halls"] == (HallDraft("Hội trường A", 120), HallDraft("Phòng 2", 40))
+    assert line["operators"] == ("K1", "K2")
+    rows = table(("Mã", "Tên", "Vai trò"), ("1", "A", "giảng viên\nhọc viên"))
+    assert read_sheet("people", rows).lines[0]["roles"] == {"lecturer", "learner"}
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [("120", 120), ("120.0", 120), ("1.200", 1200), ("12 000", 12000), ("12.5", None), ("1,5", None), ("²", None)],
+)
+def test_seats_are_whole_numbers(words, number):
+    sheet = read_sheet("points", table(("Mã", "Tên", "Số chỗ"), ("1", "A", words)))
+    assert [line["capacity"] for line in sheet.lines] == ([] if number is None else [number])
+
+
+@pytest.mark.parametrize(
+    ("words", "windows"),
+    [
+        ("T2 07:30–11:30,\n13:30–17:00\nT3 8h-9h", [(0, 450), (0, 810), (1, 480)]),
+        ("Thu 20:00–21:00; Thu 2:30–4:00", [(3, 150), (3, 1200)]),
+        ("Thứ 2: 07:30–11:30; thứ 7 8h-9h", [(0, 450), (5, 480)]),
+    ],
+)
+def test_days_and_hours_are_told_apart(office, words, windows):
+    header = ("Mã", "Họ và tên", "Đơn vị", "Vai trò", "Giờ nhận dạy")
+    take(office, "people", header, ("GV9", "Trần Văn Bình", "QT", "giảng viên", words))
+    found = office.people.line(office.people.find("GV9")[0].id).draft.profile.windows
+    assert [(window.weekday, window.starts_min) for window in found] == windows
+
+
+# ---- what the page says of the columns, and the templates ----
+
+
+@pytest.fixture(scope="module", params=["vi", "en"])
+def say(request):
+    """Return what translates; a word that is no sentence of ours stays, as it does with gettext."""
+    words = {m.id: m.string for m in catalogue.load() if m.id} if request.param == "vi" else {}
+    return lambda sentence: words.get(sentence) or sentence
+
+
+@pytest.fixture
+def furnished(office):
+    """Return an office that has what the examples name."""
+    course = office.schedules.add_course("Khóa A", office.province, topics=("Chuyển đổi số",))
+    office.schedules.add_topic(course.id, "Đạo đức công vụ")
+    unit = office.orgs.add(OrganisationDraft("Ủy ban nhân dân tỉnh An Giang", office.province, "VD-T01"))
+    office.orgs.add(OrganisationDraft("Ủy ban nhân dân xã Ba Chúc", unit, "VD-X01"))
+    for n, name in enumerate(("Trần Văn Bình", "Nguyễn Thị Hoa"), 1):
+        office.people.add(office.person(name, "operator", code=f"VD-CB0{n}", org_id=unit), "")
+    office.point("Điểm cầu tỉnh An Giang", code="VD-DC01")
+    return office
+
+
+def preview(office, kind, cells, say):
+    """Show what a row of these cells would do, by the names of their columns."""
+    titles = {column.name: say(column.title) for column in COLUMNS[kind]}
+    return office.registry.imports.preview(kind, table(tuple(titles[name] for name in cells), tuple(cells.values())))
+
+
+def needed(kind, *needs):
+    return {column.name: column.examples[0] for column in COLUMNS[kind] if column.need in needs} | {"code": "MOI"}
+
+
+@pytest.mark.parametrize("kind", list(COLUMNS))
+def test_every_column_is_explained_and_its_examples_and_words_are_accepted(furnished, say, kind):
+    for column in COLUMNS[kind]:
+        assert say(column.hint).strip()
+        for words in filter(None, (*column.examples, *column.choices)):
+            cells = needed(kind, "always", "new") | {column.name: say(words)}
+            report = preview(furnished, kind, cells, say)
+            assert (report.problems, report.unknown_columns, len(report.taken)) == ((), (), 1), column.name
+
+
+@pytest.mark.parametrize("kind", list(COLUMNS))
+def test_a_column_is_needed_as_the_page_says(furnished, say, kind):
+    new = needed(kind, "always", "new")
+    for column in COLUMNS[kind]:
+        told = preview(furnished, kind, {name: words for name, words in new.items() if name != column.name}, say)
+        assert bool(told.problems) == (column.need != "never"), column.name
+        if column.need == "new":
+            known = needed(kind, "always") | {"code": {"points": "VD-DC01", "people": "VD-CB01"}[kind]}
+            assert preview(furnished, kind, known, say).problems == ()
+
+
+def test_the_page_names_the_days_that_the_import_knows(furnished, say):
+    (column,) = [column for column in COLUMNS["people"] if column.name == "windows"]
+    days = say(column.hint).rstrip(".").rpartition(": ")[2].split(", ")
+    hours = "; ".join(f"{day} 08:00–10:00" for day in days)
+    take(furnished, "people", ("Mã", "Họ và tên", "Đơn vị", "Vai trò", say("Weekly hours")),
+         ("MOI", "Lê Văn Ba", "VD-T01", "giảng viên", hours))  # fmt: skip
+    (line,) = furnished.people.find("MOI")
+    windows = furnished.people.line(line.id).draft.profile.windows
+    assert [window.weekday for window in windows] == list(range(7))
+
+
+@pytest.mark.parametrize("form", ["xlsx", "csv"])
+def test_the_templates_are_taken_as_they_are_one_after_the_other(office, say, form):
+    course = office.schedules.add_course("Khóa A", office.province, topics=("Chuyển đổi số",))
+    office.schedules.add_topic(course.id, "Đạo đức công vụ")
+    for kind in ("organisations", "people", "points", "equipment"):  # each names what came before
+        data = template_csv(kind, say) if form == "csv" else template_xlsx(kind, {}, say)
+        sheet = read_table(data, f"{kind}.{form}")
+        shown = office.registry.imports.preview(kind, sheet)
+        assert (shown.problems, shown.unknown_columns, shown.count("added")) == ((), (), 2)
+        assert office.registry.imports.take(kind, sheet, office.admin).imported
+    point = next(line for line in office.points.lines() if line.draft.code == "VD-DC01")
+    assert point.draft.halls == (HallDraft("Hội trường A", 120), HallDraft("Phòng họp 2", 40))
+    assert len(point.operators) == 2
+    person = office.people.line(office.people.find("VD-CB01")[0].id).draft
+    assert (person.roles, person.phone, person.profile.hours_max) == ({"lecturer", "organiser"}, "0912345678", 120)
+    assert [window.weekday for window in person.profile.windows] == [0, 0, 3]
+
+
+def test_the_cells_of_a_workbook_are_text_or_whole_numbers_and_offer_what_there_is(say):
+    book = load_workbook(io.BytesIO(template_xlsx("points", {"org": ["Tỉnh Quảng Trị", "=1+1"]}, say)))
+    sheet, lists = book.worksheets
+    places = {column.name: n for n, column in enumerate(COLUMNS["points"])}
+    for cells in sheet.iter_rows(min_row=2):
+        assert {cell.number_format for cell in cells} == {"@", "0"}
+        assert isinstance(cells[places["capacity"]].value, int)
+        assert isinstance(cells[places["contact_phone"]].value, str)
+    assert [cell.value for cell in lists["A"]] == [say("Organisation"), "Tỉnh Quảng Trị", "'=1+1"]
+    (choice,) = sheet.data_validations.dataValidation
+    assert str(choice.sqref).startswith("E2:")
+
+
+def test_a_csv_template_begins_with_a_byte_order_mark_and_has_nothing_that_spreadsheets_turn_into_dates(say):
+    for kind in COLUMNS:
+        data = template_csv(kind, say)
+        assert data.startswith(b"\xef\xbb\xbf")
+        for row in read_table(data, "mẫu.csv").rows:
+            assert not [cell for cell in row.cells if cell[:1] in "=+-@" and cell]
+            assert not [cell for cell in row.cells if cell[:1] == "0" and cell.isdigit()], "it would lose its zero"
+            assert not [cell for cell in row.cells if re.fullmatch(r"\d+[-/.:]\d+.*", cell)]
