@@ -209,6 +209,5 @@ def test_a_phone_shows_in_the_menu_where_one_is(browser: Browser, week: Week) ->
             "place => { const box = document.querySelector(place).getBoundingClientRect();"
             " return box.left >= 0 && box.right <= innerWidth; }",
             arg=place,
-            timeout=WITHIN_MS,
         )
     assert phone.evaluate("scrollY") == 0
