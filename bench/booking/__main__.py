@@ -65,6 +65,7 @@ def year(url: str) -> dict[str, Any]:
         main_point_id=world.points[0],
         point_ids=world.points[1:],
         equipment=(),
+        operators=(),
         lecturer_id=world.lecturers[-1],
         setup_min=30,
         teardown_min=15,
@@ -96,7 +97,7 @@ def fill_year(service: ScheduleService, world: World) -> int:
         for hour in (8, 10, 14):  # half past is over by then
             start = hour * 60
             of_group = replace(
-                wish, points=points, lecturer=world.lecturers[group], equipment=(), setup=15, teardown=0,
+                wish, points=points, lecturer=world.lecturers[group], equipment=(), operators=(), setup=15, teardown=0,
                 start=start, end=start + 90,
             )  # fmt: skip
             series = SeriesDraft(world.draft(of_group), "weekly", weekdays=tuple(range(6)), count=WEEKS * 3)
