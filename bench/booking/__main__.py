@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.booking.load import agreement_in_step, agreement_of_storm, partial_bookings, storm
 from bench.booking.oracle import double_allocations
-from bench.booking.world import World, make_world, open_service
+from bench.booking.world import FIRST_DAY, World, make_world, open_service
 from schedules.records import SeriesDraft
 from schedules.service import ScheduleService
 
@@ -70,7 +70,7 @@ def year(url: str) -> dict[str, Any]:
         setup_min=30,
         teardown_min=15,
     )
-    free_at = draft.starts_at.replace(hour=11, minute=0)  # 18:00 in Vietnam: after the last one of every day
+    free_at = FIRST_DAY + timedelta(hours=18)  # after the last one of every day
     draft = replace(draft, starts_at=free_at, ends_at=free_at + timedelta(hours=2))
     took = []
     for _ in range(7):
