@@ -219,6 +219,19 @@ class ScheduleService(Directory):
         with self._db.reading() as s:
             return _views(s, s.scalars(query.order_by(Lecture.ends_at, Lecture.id)))
 
+    def not_begun(self, now: datetime, minutes: int) -> list[LectureView]:
+        """Return the lectures that are not live so many minutes after their start, and not given up yet.
+
+        minutes: 0 for none: nobody wants to be told.
+        """
+        query = select(Lecture).where(
+            Lecture.status.in_(("planned", "open")),
+            Lecture.starts_at <= now - timedelta(minutes=minutes),
+            Lecture.ends_at > now - OVERRUN,
+        )
+        with self._db.reading() as s:
+            return _views(s, s.scalars(query.order_by(Lecture.starts_at, Lecture.id))) if minutes else []
+
     def live(self) -> list[LectureView]:
         """Return the lectures that are live."""
         with self._db.reading() as s:
