@@ -134,6 +134,12 @@ class ScheduleService(Directory):
         drafts = self._planner.expand(series)
         return drafts, self._planner.clashes({new_id("lec"): draft for draft in drafts})
 
+    def would_be(self, lecture_id: str, draft: LectureDraft, scope: Scope) -> dict[str, LectureDraft]:
+        """Return the plans, by lecture, that `update_lecture` would make of a draft.  Raises NotFound."""
+        first = self.lecture(lecture_id)
+        others = {other.id: _change_of(other, first, draft).draft for other in self._alike(first, scope)}
+        return {**others, lecture_id: draft}
+
     def mark(self, lecture_id: str, status: Status) -> None:
         """Follow the room: open, live, ended; saying it twice does no harm.
 

@@ -248,9 +248,8 @@ def _page_data(choice: Choice, lectures: Sequence[LectureView], held: Held) -> d
     zone = _config().zone
     standing = [lecture for lecture in lectures if lecture.status not in ("cancelled", "ended")]
     ids = {i for x in standing for i in (*x.all_point_ids, x.lecturer_id, *(u for pair in x.operators for u in pair))}
-    ids |= {i for x in standing for pair in x.equipment for i in pair} | {
-        each.resource_id for each in (*held.blocks, *held.busy)
-    }
+    ids |= {i for x in standing for pair in x.equipment for i in pair} | {block.resource_id for block in held.blocks}
+    ids |= {busy.resource_id for busy in held.busy}
     return {
         "view": choice.view,
         "opens": OPENS,
