@@ -91,7 +91,8 @@ def _tell_what_it_is_in_the_way_of(subscription_id: str) -> None:
     lectures = _subscriptions().in_the_way().get(subscription_id)
     if lectures:
         words = gettext("Planned lectures that this calendar is in the way of: %(count)s.", count=len(lectures))
-        flash(f"{words} {gettext('They are listed beside it.')}", "warning")
+        more = gettext("They are listed beside it.")
+        flash(f"{words} {more}", "warning")
 
 
 def _follow() -> SubscriptionView:

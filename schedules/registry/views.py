@@ -345,10 +345,8 @@ def person(user_id: str | None) -> ResponseReturnValue:
                 if draft.profile.windows != line.draft.profile.windows and (late := _outside_hours(line)):
                     flash(gettext("The person was saved."), "success")
                     words = gettext("Planned lectures outside the weekly hours: %(count)s.", count=len(late))
-                    flash(
-                        f"{words} {gettext('They stay as they are; please move them or find somebody else.')}",
-                        "warning",
-                    )
+                    more = gettext("They stay as they are; please move them or find somebody else.")
+                    flash(f"{words} {more}", "warning")
                     return redirect(url_for("registry.person", user_id=line.id), 303)
             return _saved(gettext("The person was saved."), "people")
         except AppError as refused:

@@ -12,7 +12,7 @@ from schedules.plans.records import YearDraft
 from tests.builders import PASSWORD, School
 from tests.fakes import FakeClock
 
-TOLD = "Lớp học chưa bắt đầu"
+TOLD = "Buổi học chưa bắt đầu"
 
 
 @pytest.fixture
