@@ -114,6 +114,7 @@ def _follow() -> None:
     file = request.files.get("file")
     if file is not None and file.filename:
         data = file.stream.read(BYTES_MAX + 1)
+        file.close()  # a large one is a file on disk
         _subscriptions().subscribe_file(name, cast(ResourceKind, kind), resource_id, data, current_user.id)
     else:
         _subscriptions().subscribe_url(name, cast(ResourceKind, kind), resource_id, url, current_user.id)
