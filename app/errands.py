@@ -46,7 +46,7 @@ class Errands:
         self._going = False
 
     def round(self) -> None:
-        """Write what letters are missing, send what are due, fetch what calendars are due, forget uploads that nobody confirmed."""
+        """Write letters that are missing, send those that are due, fetch calendars, forget uploads nobody confirmed."""
         now = self._services.clock.now()
         self._do("write missing letters", lambda: self._write_missing(now))
         self._do("send letters", lambda: self._services.letters.deliver_due(now, self._transport))

@@ -112,7 +112,7 @@ def _shadow(session: Session, table: Table) -> None:
     ]
     Table(table.name, MetaData(), *columns, prefixes=["TEMPORARY"]).create(session.connection())
     names = ", ".join(f'"{column.name}"' for column in table.columns)
-    session.execute(text(f'INSERT INTO temp."{table.name}" ({names}) SELECT {names} FROM main."{table.name}"'))  # noqa: S608
+    session.execute(text(f'INSERT INTO temp."{table.name}" ({names}) SELECT {names} FROM main."{table.name}"'))
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -18,9 +18,10 @@ def expand(series: SeriesDraft) -> list[LectureDraft]:
     Raises Invalid for a series that has none, has more than 200, or makes no sense by itself, and for a
     day on which clocks skip its time.
     """
-    for at in (series.first, *series.parts):
-        check_year(at.starts_at)
-        check_year(at.ends_at)
+    times = [(series.first.starts_at, series.first.ends_at), *((part.starts_at, part.ends_at) for part in series.parts)]
+    for start, end in times:
+        check_year(start)
+        check_year(end)
     drafts = _agenda(series) if series.kind == "agenda" else [_on(series.first, day) for day in _days(series)]
     drafts.sort(key=lambda draft: draft.starts_at)
     if not drafts:

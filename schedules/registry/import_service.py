@@ -56,9 +56,9 @@ from schedules.sheets.table import Table
 log = logging.getLogger(__name__)
 
 Outcome = Literal["added", "updated", "unchanged"]
-WRITTEN = (
-    Organisation, OrganisationPast, BridgePoint, HallRow, PointOperator, Equipment, User, LecturerProfile, LecturerTopic,
-    Availability,
+WRITTEN = (  # all tables that an import may write to
+    Organisation, OrganisationPast, BridgePoint, HallRow, PointOperator, Equipment, User, LecturerProfile,
+    LecturerTopic, Availability,
 )  # fmt: skip
 COLUMN_OF = {"registry.code_taken": "code", "user.login_taken": "login", "registry.booked": "point"}
 

@@ -18,7 +18,7 @@ from core.plain import is_plain
 from schedules.registry.carry import pack
 from schedules.sheets.table import Row, Table
 from tests.browsing import Browser
-from tests.builders import PASSWORD, School, make_school
+from tests.builders import PASSWORD, School
 from tests.conftest import postgres_schema
 from tests.fakes import FakeClock
 
@@ -101,9 +101,7 @@ def forms(school: School, lecture: str) -> list[tuple[str, dict[str, Any]]]:
     ]  # fmt: skip
 
 
-def test_no_form_stores_a_control_character(
-    app: Flask, school: School, login: Callable[..., Any]
-) -> None:
+def test_no_form_stores_a_control_character(app: Flask, school: School, login: Callable[..., Any]) -> None:
     admin = login("quantri", PASSWORD)
     lecture = school.lecture(EIGHT)
     taken = []

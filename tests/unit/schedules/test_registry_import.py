@@ -77,8 +77,7 @@ def test_a_preview_tries_everything_without_keeping_others_from_writing(office):
         "people": table((*PEOPLE, "Giờ dạy"), ("GV1", "Lê Thu Hà", "", "", "ha2", "", "120", "", "T2 08:00-10:00"),
                         ("GV2", "Hồ Văn Khiêm", "CL", "Giảng viên", "ha", "", "", "")),
     }  # fmt: skip
-    with office.db.engine.connect() as other:  # who writes meanwhile: on SQLite there is one lock
-        other = other.execution_options(sqlite_begin="IMMEDIATE")
+    with office.db.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as other:  # who writes meanwhile
         other.execute(update(User).where(User.id == office.admin).values(phone="0233"))
         shown = {kind: office.registry.imports.preview(kind, sheet) for kind, sheet in sheets.items()}
         other.rollback()

@@ -25,7 +25,9 @@ def test_a_good_frame_is_read_as_it_is() -> None:
 
 
 def test_the_text_of_a_frame_is_plain() -> None:
-    packet = StrictPacket(encoded_packet='27["poll.open",{"question":"\\u0000Đã rõ\\u001f?","options":["A\\ud800","\\u000bB\\n"]}]')
+    packet = StrictPacket(
+        encoded_packet='27["poll.open",{"question":"\\u0000Đã rõ\\u001f?","options":["A\\ud800","\\u000bB\\n"]}]'
+    )
     assert packet.data == ["poll.open", {"question": "Đã rõ?", "options": ["A", " B\n"]}]
 
 
