@@ -22,11 +22,26 @@ def create_app(
     (`app.node`), None for tests without media; offload: runs what would block the hub.
     Nothing is started: `wsgi.py` starts the ticker and the node.
     """
-    from app import auth, errors, features, headers, i18n, keys, metrics, pages, passwords, services, tokens, wiring
+    from app import (
+        auth,
+        errors,
+        features,
+        headers,
+        i18n,
+        keys,
+        metrics,
+        pages,
+        passwords,
+        services,
+        tokens,
+        typed,
+        wiring,
+    )
 
     app = Flask(__name__, static_folder=str(STATIC))
     app.config.update(TESTING=config.testing, MAX_CONTENT_LENGTH=BODY_MAX, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.secret_key = keys.secret_key(config)
+    typed.init_app(app)
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
 
     parts = services.build(config, clock or SystemClock(), offload)

@@ -1,12 +1,12 @@
 """The database: engine, declarative base, aware-UTC column, and the two kinds of transaction."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy import Column, DateTime, Dialect, Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.types import TypeDecorator
@@ -85,6 +85,34 @@ class Database:
         """Yield a session for reading; nothing is committed."""
         with self._sessions() as session:
             yield session
+
+    @contextmanager
+    def trying(self, tables: Iterable[type[Base]]) -> Iterator[Session]:
+        """Yield a session in which changes of some tables can be tried; nothing of them is kept.
+
+        tables: all that may be written to.  On SQLite copies of them are written to, so that others may write
+        meanwhile; a copy refuses what its original does, but for rows that name others which are not there.
+        """
+        with self._sessions() as session:
+            if self.is_sqlite:
+                for table in tables:
+                    _shadow(session, cast(Table, table.__table__))
+            yield session
+            session.rollback()
+
+
+def _shadow(session: Session, table: Table) -> None:
+    """Put a copy of a table before it until the transaction ends: SQLite looks for a name in `temp` first.
+
+    **Source:** https://www.sqlite.org/lang_naming.html.  The copy has no foreign keys, which cannot lead elsewhere.
+    """
+    columns = [
+        Column(c.name, c.type, primary_key=c.primary_key, nullable=c.nullable, unique=c.unique, index=c.index)
+        for c in table.columns
+    ]
+    Table(table.name, MetaData(), *columns, prefixes=["TEMPORARY"]).create(session.connection())
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    session.execute(text(f'INSERT INTO temp."{table.name}" ({names}) SELECT {names} FROM main."{table.name}"'))
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -42,6 +42,12 @@ class Invalid(AppError):
     status = 422
 
 
+class TooLarge(Invalid):
+    """What was sent is larger than what is read."""
+
+    status = 413
+
+
 class NotAllowed(AppError):
     """The one who asks may not do this."""
 

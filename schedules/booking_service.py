@@ -20,6 +20,7 @@ from schedules.hours import Window, within_hours
 from schedules.lifecycle import LONGEST, MARGIN_MAX, REASON_MAX
 from schedules.models import Availability, Block, Booking, BridgePoint, Equipment, Lecture, User
 from schedules.records import BlockView, LectureDraft, LectureLine, ResourceKind
+from schedules.zones import check_year
 
 APART = timedelta(days=1)
 LONGEST_HOLD = LONGEST + timedelta(minutes=2 * MARGIN_MAX)
@@ -114,6 +115,8 @@ class Bookings:
             raise Invalid(
                 "block.no_reason", N_("Please give a reason, in at most %(most)s characters."), most=REASON_MAX
             )
+        check_year(starts_at)
+        check_year(ends_at)
         if ends_at <= starts_at:
             raise Invalid("block.ends_before_start", N_("The end must come after the start."))
         block_id = new_id("blk")

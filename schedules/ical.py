@@ -39,6 +39,7 @@ WEEK = timedelta(weeks=1)
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 WEEKS_MAX = 530  # of a rule, about ten years: what is longer is no series but a slip of the pen
 FIRST_YEAR, LAST_YEAR = 1970, 2038  # of zone rules, when the lectures themselves do not reach further
+EARLIEST, LATEST = 1900, 2101  # of zone rules in any case: one lecture far away must not spoil a calendar
 STATUS: dict[Status, str] = {
     "planned": "CONFIRMED",
     "open": "CONFIRMED",
@@ -242,7 +243,8 @@ def _add_zones(calendar: Calendar, lectures: Iterable[LectureView]) -> None:
         moments = (lecture.starts_at, lecture.ends_at, lecture.recurrence_at or lecture.starts_at)
         years.setdefault(lecture.zone, set()).update(at.year for at in moments)
     for zone in sorted(years.keys() - {"UTC"}):
-        rules = zone_rules(zone, min(FIRST_YEAR, *years[zone]) - 1, max(LAST_YEAR, *years[zone]) + 1)
+        first, last = min(FIRST_YEAR, *years[zone]) - 1, max(LAST_YEAR, *years[zone]) + 1
+        rules = zone_rules(zone, max(first, EARLIEST), min(last, LATEST))
         calendar.add_component(Component.from_ical(rules.decode()))
 
 

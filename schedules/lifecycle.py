@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from core.errors import N_, Conflict, Invalid
 from schedules.records import LectureDraft, Status
-from schedules.zones import zone_named
+from schedules.zones import check_year, zone_named
 
 LONGEST = timedelta(hours=24)
 OVERRUN = timedelta(minutes=30)  # a class that nobody ended is ended this long after its planned end
@@ -48,6 +48,8 @@ def check_editable(status: Status) -> None:
 def check_draft(draft: LectureDraft) -> None:
     """Raise Invalid, with a sentence of its own, for each way a draft makes no sense by itself."""
     zone_named(draft.zone)
+    check_year(draft.starts_at)
+    check_year(draft.ends_at)
     if not draft.title.strip():
         raise Invalid("lecture.no_title", N_("Please give the lecture a title."))
     if len(draft.title) > TITLE_MAX:

@@ -131,10 +131,11 @@ class Planner:
         """
         zone = next(iter(drafts.values())).zone
         work = _Work(zone)
+        for draft in drafts.values():
+            check_draft(draft)
         with self._db.reading() as s:
             standing = standing_at(s, drafts.values())
             for lecture_id, draft in drafts.items():
-                check_draft(draft)
                 _want(work, lecture_id, draft, standing)
             for draft in _latest_of_each_kind(drafts.values()):
                 _check_known(s, draft)
@@ -149,7 +150,7 @@ class Planner:
     def _fill(self, s: Session, row: Lecture, draft: LectureDraft) -> None:
         _check_known(s, draft)
         brought, operators = dict(draft.equipment), dict(draft.operators)
-        row.title, row.description = draft.title.strip(), draft.description
+        row.title, row.description = " ".join(draft.title.split()), draft.description
         row.topic_id, row.lecturer_id, row.zone = draft.topic_id, draft.lecturer_id, draft.zone
         row.starts_at, row.ends_at, row.changed_at = draft.starts_at, draft.ends_at, self._clock.now()
         row.setup_min, row.teardown_min = draft.setup_min, draft.teardown_min

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from core.errors import N_, Invalid
 from schedules.records import LectureDraft, SeriesDraft
-from schedules.zones import from_local, to_local
+from schedules.zones import check_year, from_local, to_local
 
 MOST = 200  # lectures in one series: weekly for almost four years
 LONGEST_DAYS = 1500  # from the first to the last
@@ -18,6 +18,10 @@ def expand(series: SeriesDraft) -> list[LectureDraft]:
     Raises Invalid for a series that has none, has more than 200, or makes no sense by itself, and for a
     day on which clocks skip its time.
     """
+    times = [(series.first.starts_at, series.first.ends_at), *((part.starts_at, part.ends_at) for part in series.parts)]
+    for start, end in times:
+        check_year(start)
+        check_year(end)
     drafts = _agenda(series) if series.kind == "agenda" else [_on(series.first, day) for day in _days(series)]
     drafts.sort(key=lambda draft: draft.starts_at)
     if not drafts:

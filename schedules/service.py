@@ -19,7 +19,7 @@ from schedules.booking_service import Bookings
 from schedules.conflicts import BookingClash, NamedClash
 from schedules.directory_service import Directory, found
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
-from schedules.lifecycle import OVERRUN, check_step
+from schedules.lifecycle import OVERRUN, check_draft, check_step
 from schedules.models import (
     BridgePoint,
     Course,
@@ -96,6 +96,7 @@ class ScheduleService(Directory):
         meanwhile; then nothing changes.
         """
         first = self.lecture(lecture_id)
+        check_draft(draft)  # before others are moved by as much
         before = {lecture.id: lecture for lecture in self._alike(first, scope)}
         before[lecture_id] = first  # also one that has begun: then the planner says so
         changes = [_change_of(other, first, draft) for other in before.values() if other.id != lecture_id]
@@ -298,12 +299,14 @@ class ScheduleService(Directory):
     def calendar(self, kind: CalendarKind, of_id: str, key: str) -> tuple[str, list[LectureView]]:
         """Return (name, lectures) of a calendar.
 
-        Raises the same NotFound for an unknown id and for a wrong key, so that ids cannot be probed.
+        Raises the same NotFound for an unknown id, for a wrong key and for somebody who has left, so that ids
+        cannot be probed.
         """
         with self._db.reading() as s:
             row = s.get(_CALENDARS[kind], of_id)
             stored = row.calendar_key if row else ""
-            if row is None or not hmac.compare_digest(stored.encode(), key.encode()):
+            has_left = isinstance(row, User) and row.left_at is not None and row.left_at <= self._clock.now()
+            if row is None or has_left or not hmac.compare_digest(stored.encode(), key.encode()):
                 raise NotFound("calendar.unknown", N_("There is no such calendar, or its address has changed."))
             name = str(row.title if isinstance(row, Lecture | Course) else row.name)
         if kind == "lecture":

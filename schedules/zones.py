@@ -6,6 +6,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from core.errors import N_, Invalid
 
+FIRST_YEAR, LAST_YEAR = 1970, 2100  # beyond these nobody plans, and a date could run out of the calendar
+
 
 @lru_cache(maxsize=1)
 def _names() -> frozenset[str]:
@@ -19,13 +21,26 @@ def zone_named(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
+def check_year(day: date) -> None:
+    """Raise Invalid unless a day, or a moment, lies in the years in which anything is planned."""
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise Invalid(
+            "date.out_of_range",
+            N_("%(day)s is too far away. Please give a day in the years %(first)s to %(last)s."),
+            day=f"{day.day:02}/{day.month:02}/{day.year:04}",
+            first=FIRST_YEAR,
+            last=LAST_YEAR,
+        )
+
+
 def from_local(at: datetime, zone: str) -> datetime:
     """Return the UTC moment of a time on a wall clock.
 
     at: naive; zone: IANA name. A time that comes twice, when clocks go back, means the first.
-    Raises Invalid for an unknown zone, and for a time that clocks skip when they go forward.
+    Raises Invalid for an unknown zone, a time that clocks skip when they go forward, and what `check_year` refuses.
     """
     place = zone_named(zone)
+    check_year(at)
     moment = at.replace(tzinfo=place, fold=0).astimezone(UTC)
     if moment.astimezone(place).replace(tzinfo=None) != at.replace(fold=0):
         raise Invalid(

@@ -14,6 +14,7 @@ from typing import Any
 from socketio import Server
 from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT, Packet
 
+from core.plain import plain_json
 from signaling.limits import TokenBucket
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class MalformedFrame(ValueError):
 
 
 class StrictJson:
-    """JSON as RFC 8259 has it: no NaN, and no object in which a name stands twice.
+    """JSON as RFC 8259 has it: no NaN, and no object in which a name stands twice; its text is plain.
 
     **Source:** RFC 8259 section 4: with names that are not unique, what is read is unpredictable.
     """
@@ -46,7 +47,7 @@ class StrictJson:
     @staticmethod
     def loads(text: str, **options: Any) -> Any:
         """Return the value of a JSON text.  Raises ValueError."""
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+        return plain_json(json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse))
 
 
 class StrictPacket(Packet):  # type: ignore[misc]

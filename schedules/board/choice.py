@@ -7,11 +7,11 @@ from typing import Literal, get_args
 
 from schedules.records import LectureView, OrganisationView
 from schedules.week import monday_of
+from schedules.zones import FIRST_YEAR, LAST_YEAR
 
 View = Literal["week", "day", "month"]
 Rows = Literal["points", "lecturers"]
 VIEWS: tuple[View, ...] = get_args(View)
-FIRST_YEAR, LAST_YEAR = 1970, 2100  # beyond these nobody plans, and a date could run out of the calendar
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,10 @@ def choice_of(args: Mapping[str, str], today: date) -> Choice:
     """
     view: View = next((view for view in VIEWS if view == args.get("view")), "week")
     point = args.get("point", "")[:26]
+    day = monday_of(args["week"], today) if args.get("week") else _day(args.get("date", ""), today)
     return Choice(
         view=view,
-        day=monday_of(args["week"], today) if args.get("week") else _day(args.get("date", ""), today),
+        day=day if FIRST_YEAR <= day.year <= LAST_YEAR else today,
         rows="lecturers" if args.get("rows") == "lecturers" else "points",
         point=point,
         lecturer="" if point else args.get("lecturer", "")[:26],
@@ -83,10 +84,9 @@ def choice_of(args: Mapping[str, str], today: date) -> Choice:
 
 def _day(words: str, today: date) -> date:
     try:
-        day = date.fromisoformat(words)
+        return date.fromisoformat(words)
     except ValueError:
         return today
-    return day if FIRST_YEAR <= day.year <= LAST_YEAR else today
 
 
 def below(org_id: str, tree: Iterable[OrganisationView]) -> set[str]:

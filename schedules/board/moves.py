@@ -39,11 +39,11 @@ def wish_of(said: object, zone: str) -> Wish:
     """Return the wish that a page sent.
 
     said: parsed JSON; its times are on the wall clock of `zone`, an IANA name.
-    Raises Invalid for what cannot be read and for a time that clocks skip.
+    Raises Invalid for what cannot be read, for a time that clocks skip and for one that is too far away.
     """
     try:
         return _read(cast(Mapping[str, Any], said), zone)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise Invalid("request.unreadable", N_("The request cannot be read.")) from error
 
 

@@ -20,7 +20,7 @@ from schedules.calendars.mail import DeliveryFailed, Transport, compose, mail_ad
 from schedules.calendars.models import Letter
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
 from schedules.ical import Attendee, AttendeeRole, Method, invitation, one_line
-from schedules.models import BridgePoint, LecturePoint, PointOperator, User
+from schedules.models import BridgePoint, Lecture, LecturePoint, PointOperator, User
 from schedules.records import LectureView
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ RETRIES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720)) 
 # A letter on its way belongs to one sender for so long. Longer than one send can take: eight answers
 # of a server at 20 s each. When the process dies in between, the letter is due again after this.
 LEASE = timedelta(minutes=5)
+LOOKED_BACK = timedelta(days=3)  # for changes of which nobody was told: longer than a weekend that a server is down
 BATCH = 50  # letters in one round: the ticker that calls has other work too
 WRITERS_MAX = 3  # attempts to store letters while others write the same ones
 
@@ -136,6 +137,18 @@ class LetterService:
             wanted = [self._named(s, lecture.id, wish) for wish in wishes(lecture, invited, past)]
         letters = [self._letter(lecture, wish, invited, now) for wish in wanted]
         return self._store(lecture.id, letters) if letters else 0
+
+    def untold(self, now: datetime) -> list[tuple[str, int]]:
+        """Return (id, SEQUENCE) of lectures that were planned, changed or cancelled lately and have no letter about it.
+
+        now: aware.  Whoever planned them may have died before `follow`, or nobody who takes part has an address.
+        """
+        told = select(Letter.id).where(Letter.lecture_id == Lecture.id, Letter.sequence == Lecture.sequence)
+        query = select(Lecture.id, Lecture.sequence).where(
+            Lecture.changed_at > now - LOOKED_BACK, Lecture.ends_at > now, ~told.exists()
+        )
+        with self._db.reading() as s:
+            return [(row.id, row.sequence) for row in s.execute(query.order_by(Lecture.changed_at, Lecture.id))]
 
     def _named(self, s: Session, lecture_id: str, wish: Wish) -> Wish:
         """Give who is no longer known the name that the letter before had."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from core.errors import N_, Invalid
+from core.errors import N_, Invalid, TooLarge
 
 BYTES_MAX = 2_000_000
 COMPONENTS_MAX = 5_000  # of the kinds that are kept
@@ -115,9 +115,9 @@ def read_components(data: bytes) -> list[Component]:
     return calendars
 
 
-def too_large() -> Invalid:
+def too_large() -> TooLarge:
     """Return the error for more data than is read."""
-    return Invalid("calendar.too_large", N_("The calendar is larger than %(limit)s MB."), limit=BYTES_MAX // 1_000_000)
+    return TooLarge("calendar.too_large", N_("The calendar is larger than %(limit)s MB."), limit=BYTES_MAX // 1_000_000)
 
 
 def too_many_events() -> Invalid:

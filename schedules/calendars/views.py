@@ -1,6 +1,7 @@
 """The page of calendars: one's own, of courses and organisations, and of other bodies, which count as busy."""
 
-from typing import cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,8 +10,9 @@ from flask_login import current_user
 
 from core.clock import Clock
 from core.config import Config
-from core.errors import N_, AppError, Invalid
+from core.errors import N_, AppError, Invalid, TooLarge
 from core.permissions import any_may, require
+from schedules.calendars.lines import BYTES_MAX, too_large
 from schedules.calendars.subscription_service import SubscriptionService, SubscriptionView
 from schedules.forms import sentences
 from schedules.records import ResourceKind
@@ -28,7 +30,24 @@ PROBLEMS = {  # why a followed calendar was not read the last time, by the code 
     "calendar.private_address": N_("Its server is not on the public internet any more."),
     "calendar.too_large": N_("It has become too large."),
 }
-FILE_MAX = 2_000_000  # bytes, as the reader's own bound
+BODY_MAX = 8_000_000  # bytes; a file somewhat too large is still read, so that what was typed beside it is not lost
+
+
+@bp.url_value_preprocessor
+def make_room(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Let those who plan send a whole calendar, before anybody reads the body."""
+    if endpoint != "calendars.calendars" or request.method != "POST":
+        return
+    require(current_user.roles, "lecture.plan")
+    request.max_content_length = BODY_MAX
+    if (request.content_length or 0) > BODY_MAX:
+        raise too_large()
+
+
+@bp.errorhandler(TooLarge)
+def say_too_large(error: TooLarge) -> ResponseReturnValue:
+    """Show the form again, with the sentence on top; what was sent is not read."""
+    return _page(error, {})
 
 
 @bp.route("/calendars", methods=["GET", "POST"])
@@ -46,6 +65,11 @@ def calendars() -> ResponseReturnValue:
             flash(gettext("The calendar is followed. Its events count as busy."), "success")
             _tell_what_it_is_in_the_way_of(added.id)
             return redirect(url_for("calendars.calendars"), 303)
+    return _page(error, request.form)
+
+
+def _page(error: AppError | None, sent: Mapping[str, str]) -> Response:
+    """Show the page.  sent: what was typed into the form that `error` is about."""
     plans = any_may(current_user.roles, "lecture.plan")
     subscriptions = _subscriptions().subscriptions() if plans else []
     page = render_template(
@@ -61,7 +85,7 @@ def calendars() -> ResponseReturnValue:
         problems={each.id: gettext(PROBLEMS.get(each.error, UNREADABLE)) for each in subscriptions if each.error},
         groups=_resources() if plans else [],
         said=sentences(error, gettext) if error else [],
-        sent=request.form,
+        sent=sent,
     )
     return Response(page, error.status if error else 200)
 
@@ -102,7 +126,8 @@ def _follow() -> SubscriptionView:
     name, url = request.form.get("name", ""), request.form.get("url", "").strip()
     file = request.files.get("file")
     if file is not None and file.filename:
-        data = file.stream.read(FILE_MAX + 1)
+        data = file.stream.read(BYTES_MAX + 1)
+        file.close()  # a large one is a file on disk
         return _subscriptions().subscribe_file(name, cast(ResourceKind, kind), resource_id, data, current_user.id)
     return _subscriptions().subscribe_url(name, cast(ResourceKind, kind), resource_id, url, current_user.id)
 

@@ -11,7 +11,7 @@ from core.errors import N_, Invalid
 from schedules.forms import LOCAL, NOTE_MAX, TOO_LONG, AnyChoice, LectureForm, values_of, wall_time
 from schedules.names import place_key
 from schedules.records import LectureDraft, LectureView, Part, PointView, SeriesDraft
-from schedules.zones import from_local, to_local
+from schedules.zones import check_year, from_local, to_local
 
 REPEATS = ("once", "weekly", "dates", "agenda")
 SCOPES = ("one", "following", "all")
@@ -112,7 +112,7 @@ class PlanForm(LectureForm):
             starts_at, ends_at = (datetime.fromisoformat(at) for at in (start, end))
             self.starts_at.data = to_local(starts_at, zone).strftime(LOCAL)
             self.ends_at.data = to_local(ends_at, zone).strftime(LOCAL)
-        except (ValueError, Invalid):
+        except (ValueError, OverflowError, Invalid):
             return
 
 
@@ -154,16 +154,17 @@ def number(words: str | None) -> int:
 
 
 def day_of(words: str | None) -> date:
-    """Return the day in `02/03/2026` or `2026-03-02`.  Raises Invalid."""
+    """Return the day in `02/03/2026` or `2026-03-02`.  Raises Invalid, also for one that is too far away."""
     match = DAY.fullmatch(words or "")
     try:
-        if match and match[3]:
-            return date(int(match[3]), int(match[2]), int(match[1]))
-        if match:
-            return date(int(match[4]), int(match[5]), int(match[6]))
-    except ValueError:
-        pass
-    raise Invalid("form.not_a_day", NOT_A_DAY, words=(words or "").strip()[:40])
+        if match is None:
+            raise ValueError(words)
+        year, month, day = (match[3], match[2], match[1]) if match[3] else (match[4], match[5], match[6])
+        found = date(int(year), int(month), int(day))
+    except ValueError as error:
+        raise Invalid("form.not_a_day", NOT_A_DAY, words=(words or "").strip()[:40]) from error
+    check_year(found)
+    return found
 
 
 def days_of_text(words: str | None) -> list[date]:

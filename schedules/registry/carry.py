@@ -6,6 +6,7 @@ import json
 import zlib
 
 from core.errors import N_, Invalid
+from core.plain import plain
 from schedules.sheets.limits import UPLOAD_MAX
 from schedules.sheets.table import Row, Table
 
@@ -40,4 +41,4 @@ def _row(number: object, cells: list[object], width: int) -> Row:
 def _text(cell: object) -> str:
     if not isinstance(cell, str):
         raise TypeError("no text")
-    return cell
+    return plain(cell)

@@ -18,6 +18,7 @@ from schedules.registry.records import (
     PointDraft,
     Profile,
 )
+from schedules.zones import check_year
 
 MORE_HALLS = 3  # empty lines below the halls that there are
 WEEKDAYS = (
@@ -46,15 +47,14 @@ def number_of(words: str) -> int | None:
 
 
 def day_of(words: str) -> date | None:
-    """Return a field's day, None when it is empty.  Raises Invalid for anything but `2026-07-01`."""
+    """Return a field's day, None when it is empty.  Raises Invalid for anything but `2026-07-01`, and if far away."""
     if not words.strip():
         return None
     try:
         found = date.fromisoformat(words.strip())
     except ValueError as error:
         raise Invalid("registry.day", N_("Please give a day, such as 01/07/2026.")) from error
-    if not 1901 <= found.year <= 2999:
-        raise Invalid("registry.day", N_("Please give a day, such as 01/07/2026."))
+    check_year(found)
     return found
 
 

@@ -17,12 +17,14 @@ from core.ids import new_id, new_key
 from schedules.booking_service import hours_of, write_hours
 from schedules.hours import Window
 from schedules.models import (
+    Availability,
     BridgePoint,
     Course,
     Equipment,
     LecturerProfile,
     LecturerTopic,
     Organisation,
+    OrganisationPast,
     PointOperator,
     Topic,
     User,
@@ -54,6 +56,10 @@ from schedules.sheets.table import Table
 log = logging.getLogger(__name__)
 
 Outcome = Literal["added", "updated", "unchanged"]
+WRITTEN = (  # all tables that an import may write to
+    Organisation, OrganisationPast, BridgePoint, HallRow, PointOperator, Equipment, User, LecturerProfile,
+    LecturerTopic, Availability,
+)  # fmt: skip
 COLUMN_OF = {"registry.code_taken": "code", "user.login_taken": "login", "registry.booked": "point"}
 
 
@@ -124,7 +130,7 @@ class Imports:
         sheet = read_sheet(kind, table)
         book = _Book(sheet, list(sheet.problems))
         try:
-            with self._db.transaction() as s:
+            with self._db.transaction() if write else self._db.trying(WRITTEN) as s:
                 _IMPORTERS[kind](s, sheet, book, self._clock, self._zone)
                 if book.problems or not write:
                     raise _Undo

@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from core.clock import Clock
 from core.config import Config
-from core.errors import N_, AppError, Invalid
+from core.errors import N_, AppError, Invalid, TooLarge
 from core.permissions import ROLES, Action, Role, require
 from schedules.forms import sentences
 from schedules.names import search_key
@@ -22,17 +22,19 @@ from schedules.registry.carry import PACKED_MAX, pack, unpack
 from schedules.registry.checks import PASSWORD_MIN, check_password
 from schedules.registry.columns import COLUMNS
 from schedules.registry.files import TITLES, template_csv, template_xlsx
+from schedules.registry.import_service import Report
 from schedules.registry.records import Kind
 from schedules.registry.registry_service import Registry
 from schedules.service import ScheduleService
-from schedules.sheets.limits import UPLOAD_MAX
-from schedules.sheets.table import read_table
+from schedules.sheets.limits import UPLOAD_MAX, too_large
+from schedules.sheets.table import Table, read_table
 from schedules.sheets.writer import XLSX
 from schedules.zones import midnight, to_local
 
 bp = Blueprint("registry", __name__, template_folder="templates")
 
 FORM_ROOM = 100_000  # bytes of a form besides the file or the table in it
+BODY_MAX = UPLOAD_MAX + PACKED_MAX + FORM_ROOM
 SHOWN_MAX = 300  # people on one page
 ROLE_NAMES: dict[Role, str] = {
     "admin": N_("Administrator"),
@@ -60,10 +62,20 @@ class Hasher(Protocol):
 
 @bp.url_value_preprocessor
 def make_room(endpoint: str | None, values: Mapping[str, Any] | None) -> None:
-    """Let an import send a whole sheet; before anything reads the form, as the check of its token does."""
-    if endpoint == "registry.import_sheet":
-        request.max_content_length = UPLOAD_MAX + PACKED_MAX + FORM_ROOM
-        request.max_form_memory_size = PACKED_MAX + FORM_ROOM
+    """Let who may import send a whole sheet; before anything reads the form, as the check of its token does."""
+    if endpoint != "registry.import_sheet" or values is None:
+        return
+    require(current_user.roles, EDITS[values["kind"]])
+    request.max_content_length = BODY_MAX
+    request.max_form_memory_size = PACKED_MAX + FORM_ROOM
+    if (request.content_length or 0) > BODY_MAX:
+        raise too_large()
+
+
+@bp.errorhandler(TooLarge)
+def say_too_large(error: TooLarge) -> ResponseReturnValue:
+    """Show the page of the import again, with the sentence on top; what was sent is not read."""
+    return _import_page((request.view_args or {})["kind"], error)
 
 
 @bp.get("/registry")
@@ -403,7 +415,8 @@ def import_sheet(kind: Kind) -> ResponseReturnValue:
             if upload is not None and upload.filename:
                 data = upload.read()
                 upload.close()  # a large one is a file on disk
-                table = read_table(data, upload.filename)
+                offload = current_app.extensions["offload"]  # a large sheet takes seconds
+                table = cast(Table, offload(read_table, data, upload.filename))
                 report = _registry().imports.preview(kind, table)
                 packed = pack(table) if not report.problems else ""
                 if len(packed) > PACKED_MAX:
@@ -417,6 +430,12 @@ def import_sheet(kind: Kind) -> ResponseReturnValue:
                 return _saved(words, kind)
         except AppError as refused:
             error = refused
+    return _import_page(kind, error, report, packed)
+
+
+def _import_page(
+    kind: Kind, error: AppError | None, report: Report | None = None, packed: str = ""
+) -> ResponseReturnValue:
     return _page(
         "import", error, kind=kind, title=gettext(TITLES[kind]), report=report, packed=packed, columns=COLUMNS[kind],
         translate=gettext,

@@ -13,7 +13,7 @@ from flask_login import current_user
 
 from core.clock import Clock
 from core.config import Config
-from core.errors import N_, AppError, Invalid, NotAllowed
+from core.errors import N_, AppError, Invalid, NotAllowed, TooLarge
 from core.permissions import any_may, require
 from schedules.forms import sentences
 from schedules.names import place_key
@@ -23,7 +23,7 @@ from schedules.rosters.records import ImportReport, QuotaView, RosterLine
 from schedules.rosters.roster_service import RULES_MAX, RosterService
 from schedules.rosters.uploads import Uploads
 from schedules.service import ScheduleService
-from schedules.sheets.limits import UPLOAD_MAX
+from schedules.sheets.limits import UPLOAD_MAX, too_large
 from schedules.sheets.table import Table, read_table
 from schedules.sheets.writer import XLSX
 
@@ -36,12 +36,6 @@ NAME_SHOWN = 120  # characters of an uploaded file's name
 NOWHERE = "none"  # in the filter by bridge point: those of whom nobody said where they attend
 WAY_BACK = re.compile(r"/(?:lectures|p)/[A-Za-z0-9_]+(?:/[a-z]+)?")  # pages that send here to accept rules
 NUMBER = re.compile(r"[0-9]{1,7}")
-
-
-class TooLarge(Invalid):
-    """An upload that is not even read."""
-
-    status = 413
 
 
 class Offload(Protocol):
@@ -234,11 +228,11 @@ def take_sheets(endpoint: str | None, values: dict[str, Any] | None) -> None:
     _schedules().course(values["course_id"])
     request.max_content_length = UPLOAD_MAX + AROUND
     if (request.content_length or 0) > UPLOAD_MAX + AROUND:
-        raise TooLarge("upload.too_large", N_("The file is larger than %(limit)s MB."), limit=UPLOAD_MAX // 1024**2)
+        raise too_large()
 
 
 @bp.errorhandler(TooLarge)
-def too_large(error: TooLarge) -> ResponseReturnValue:
+def say_too_large(error: TooLarge) -> ResponseReturnValue:
     """Show the page of the import again, with the sentence on top."""
     return _import_page(_schedules().course((request.view_args or {})["course_id"]), error)
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 from core.cells import UNSEEN
-from core.errors import N_, Invalid
+from core.errors import N_, Invalid, TooLarge
 
 UPLOAD_MAX = 10 * 1024 * 1024  # bytes
 ROWS_MAX = 20_000  # below the header
@@ -16,6 +16,11 @@ HEADER_WITHIN = 20  # rows from the top that may be titles above the header
 _BLANK = re.compile(r"[^\S\n]+")  # white space, line ends excepted
 _ZERO_WIDTH = dict.fromkeys([0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF])
 RawRow = tuple[int, tuple[str, ...]]  # the number that the spreadsheet shows, the cells from column A on
+
+
+def too_large() -> TooLarge:
+    """Return the error for a file over UPLOAD_MAX, of which nothing was read."""
+    return TooLarge("upload.too_large", N_("The file is larger than %(limit)s MB."), limit=UPLOAD_MAX // 1024**2)
 
 
 def clean(text: str) -> str:

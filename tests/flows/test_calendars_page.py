@@ -2,7 +2,7 @@
 
 import io
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import icalendar
@@ -11,7 +11,10 @@ from flask import Flask
 from sqlalchemy import update
 
 from schedules.calendars.models import Subscription
+from schedules.models import User
+from tests.browsing import multipart, unread_body
 from tests.builders import PASSWORD, School
+from tests.fakes import FakeClock
 
 EIGHT = datetime(2026, 3, 3, 1, 0, tzinfo=UTC)  # Tuesday 08:00 in Vietnam
 MEETING = b"""BEGIN:VCALENDAR
@@ -57,6 +60,31 @@ def test_each_calendar_has_what_concerns_whom_it_is_of(app: Flask, school: Schoo
     assert uids(app, school, "person", school.operator.id) == {mine.uid}  # looks after point a
     assert uids(app, school, "person", school.other_lecturer.id) == {theirs.uid}
     assert uids(app, school, "person", school.observer.id) == set()
+
+
+def test_who_has_left_reads_their_calendar_no_more(app: Flask, school: School, clock: FakeClock) -> None:
+    school.lecture(EIGHT)
+    with app.extensions["db"].transaction() as s:
+        s.execute(update(User).where(User.id == school.lecturer.id).values(left_at=clock.now() + timedelta(hours=1)))
+    keys = {kind: school.schedules.calendar_key(kind, school.lecturer.id) for kind in ("person", "lecturer")}
+    for kind, key in keys.items():
+        assert app.test_client().get(f"/calendars/{kind}/{school.lecturer.id}.ics?key={key}").status_code == 200
+    clock.advance(hours=1)
+    for kind, key in keys.items():
+        answer = app.test_client().get(f"/calendars/{kind}/{school.lecturer.id}.ics?key={key}")
+        wrong = app.test_client().get(f"/calendars/{kind}/{school.lecturer.id}.ics?key=x")
+        assert (answer.status_code, answer.data) == (404, wrong.data)
+
+
+def test_the_page_offers_to_subscribe_at_the_very_address_of_the_feed(app: Flask, login: Any, school: School) -> None:
+    lecture = school.lecture(EIGHT)
+    page = login("giangvien", PASSWORD).get("/calendars").get_data(as_text=True)
+    (link,) = re.findall(r'href="webcals?://([^"]+)"', page)
+    public = app.extensions["config"].public_url.partition("://")[2]
+    assert link.startswith(f"{public}/calendars/person/")
+    answer = app.test_client().get(link.removeprefix(public))
+    assert answer.mimetype == "text/calendar"
+    assert lecture.uid in answer.get_data(as_text=True)
 
 
 def test_everybody_finds_and_renews_their_own(login: Any, school: School, app: Flask) -> None:
@@ -109,6 +137,39 @@ def test_what_cannot_be_followed_is_said_and_nothing_is_kept(
     assert 'role="alert"' in page
     assert "Lịch UBND" in page
     assert app.extensions["subscriptions"].subscriptions() == []
+
+
+def of_size(size: int) -> bytes:
+    """Return a calendar with one event, whose description makes it so large."""
+    line = b"DESCRIPTION:" + b"x" * 62 + b"\r\n"
+    head, tail = MEETING.split(b"SUMMARY")
+    return head + (size // len(line)) * line + b"SUMMARY" + tail
+
+
+def test_a_large_calendar_is_read_up_to_its_limit_and_what_was_typed_beside_a_larger_one_stays(
+    login: Any, school: School, app: Flask
+) -> None:
+    organiser = login("tochuc", PASSWORD)
+    sent = followed(school, file=(io.BytesIO(of_size(2_500_000)), "lich.ics"))
+    answer = organiser.post("/calendars", **multipart(sent))
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 413
+    assert re.search(r'role="alert"><p>[^<]*2 MB', page)
+    assert 'value="Lịch UBND"' in page
+    assert app.extensions["subscriptions"].subscriptions() == []
+    sent = followed(school, file=(io.BytesIO(of_size(1_500_000)), "lich.ics"))
+    assert organiser.post("/calendars", **multipart(sent)).status_code == 303
+    assert [each.busy_times for each in app.extensions["subscriptions"].subscriptions()] == [1]
+
+
+def test_a_huge_calendar_is_refused_unread_and_the_form_is_shown_again(login: Any, school: School) -> None:
+    huge = unread_body(200_000_000)
+    answer = login("tochuc", PASSWORD).post("/calendars", **huge)
+    page = answer.get_data(as_text=True)
+    assert answer.status_code == 413
+    assert re.search(r'role="alert"><p>[^<]*2 MB', page)
+    assert 'name="resource"' in page
+    assert login("hocvien", PASSWORD).post("/calendars", **huge).status_code == 403
 
 
 def test_why_a_followed_calendar_could_not_be_read_is_said_and_what_is_known_stays(

@@ -10,7 +10,9 @@ from flask import Flask
 from openpyxl import load_workbook
 
 from schedules.registry.carry import pack, unpack
+from schedules.sheets.limits import UPLOAD_MAX
 from schedules.sheets.table import Row, Table, read_table
+from tests.browsing import multipart, unread_body
 from tests.builders import PASSWORD, School
 from tests.fakes import FakeClock
 
@@ -289,3 +291,28 @@ def test_sixty_four_points_and_a_hundred_lecturers_fit_on_a_page(
         make_user(school.schedules, f"gv{n}", school.province, "lecturer", name=f"Nguyễn Văn {n}")
     assert text(organiser.get("/registry/points")).count('scope="row"') == 67
     assert text(organiser.get("/registry/people?role=lecturer")).count('scope="row"') == 102
+
+
+def test_a_sheet_over_the_limit_is_refused_with_the_page_of_the_import(admin: Browser, organiser: Browser) -> None:
+    sheet = {"sheet": (io.BytesIO(b"x" * (UPLOAD_MAX + 1)), "đơn vị.csv")}
+    page = text(admin.post("/registry/import/people", **multipart(sheet)), 422)
+    assert "10 MB" in alerts(page)
+    huge = unread_body(200_000_000)
+    page = text(admin.post("/registry/import/people", **huge), 413)
+    assert "10 MB" in alerts(page)
+    assert 'name="sheet"' in page
+    refused = organiser.post("/registry/import/people", **unread_body(5_000_000))
+    assert refused.status_code == 403
+
+
+def test_a_sheet_is_read_where_it_stops_nobody(admin: Browser, app: Flask, school: School) -> None:
+    elsewhere: list[Any] = []
+
+    def offload(function: Any, *args: Any) -> Any:
+        elsewhere.append(function)
+        return function(*args)
+
+    app.extensions["offload"] = offload
+    sheet = {"sheet": (io.BytesIO("Mã đơn vị,Tên đơn vị\nXM,Xã mới\n".encode()), "đơn vị.csv")}
+    text(admin.post("/registry/import/organisations", data=sheet, content_type="multipart/form-data"))
+    assert read_table in elsewhere

@@ -59,7 +59,7 @@ def test_a_class_runs_over_the_sockets(server: Server, page: Callable[..., Page]
     until(lambda: "bp_a/camera" in [e["event"].get("publication") for e in point.events])
     assert point.ask("floor.release") == {"ok": True}
 
-    opened = lecturer.ask("poll.open", {"question": "Đã rõ chưa?", "options": ["Rõ", "Chưa"]})
+    opened = lecturer.ask("poll.open", {"question": "Đã rõ\x00 chưa?", "options": ["Rõ\x01", "Chưa"]})
     assert point.saw("poll.opened")["labels"][opened["poll"]]["options"] == ["a", "b"]
     assert lecturer.ask("poll.close", {"poll": opened["poll"]})["ok"]
     assert lecturer.ask("lecture.end") == {"ok": True}

@@ -446,3 +446,22 @@ def test_an_older_letter_does_not_come_after_a_newer_one(
     first, second = kept(any_db, address="hoa@example.vn")
     assert (first.sent_at, first.next_try_at, first.error) == (None, None, "superseded")
     assert second.sent_at is not None
+
+
+def test_lectures_that_nobody_was_told_of_are_found_for_three_days_while_they_are_not_over(
+    school: School, letters: LetterService, any_db: Database, clock: FakeClock
+) -> None:
+    deaf = ScheduleService(any_db, EventBus(), clock)
+    at = clock.now() + timedelta(days=9)
+    told_of = school.lecture(at)
+    lost = deaf.create_lecture(school.draft(at + timedelta(hours=3)), school.organiser.id)
+    soon_over = deaf.create_lecture(school.draft(clock.now() + timedelta(hours=1)), school.organiser.id)
+    assert letters.untold(clock.now()) == sorted([(lost.id, 0), (soon_over.id, 0)])
+    clock.advance(hours=3)
+    assert letters.untold(clock.now()) == [(lost.id, 0)]
+    assert letters.write(deaf.lecture(lost.id)) == 3
+    assert letters.untold(clock.now()) == []
+    deaf.cancel_lecture(told_of.id, school.organiser.id)
+    assert letters.untold(clock.now()) == [(told_of.id, 1)]
+    clock.advance(days=3)
+    assert letters.untold(clock.now()) == []

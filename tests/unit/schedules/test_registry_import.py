@@ -5,8 +5,10 @@ import re
 
 import pytest
 from openpyxl import load_workbook
+from sqlalchemy import update
 
 from app import catalogue
+from schedules.models import User
 from schedules.registry.columns import COLUMNS
 from schedules.registry.files import template_csv, template_xlsx
 from schedules.registry.records import HallDraft, OrganisationDraft, PointDraft
@@ -63,6 +65,30 @@ def test_organisations_come_in_with_parents_of_the_same_sheet(office, clock):
     assert counts(take(office, "organisations", ORGS, *rows)) == (0, 0, 3)
     pasts = [len(office.orgs.past(line.id)) for line in office.orgs.lines()]
     assert pasts == [1, 1, 2, 1, 1], "only the one that changed has been something else"
+
+
+def test_a_preview_tries_everything_without_keeping_others_from_writing(office):
+    office.point("Cam Lộ", code="DC1")
+    sheets = {
+        "organisations": table(ORGS, ("CL", "Xã Cam Lộ", "xã", "DK"), ("HH", "Xã Hướng Hóa", "xã", "CL")),
+        "points": table((*POINTS, "Hội trường"), ("DC1", "Cam Lộ", "Số 1", "", "", "", "", "", "", "Hội trường A (40)"),
+                        ("DC2", "Đakrông", "", "30", "DK")),
+        "equipment": table(SETS, ("TB1", "Bộ 1", "DC1", ""), ("TB2", "Bộ 2", "Cam Lộ", "mới")),
+        "people": table((*PEOPLE, "Giờ dạy"), ("GV1", "Lê Thu Hà", "", "", "ha2", "", "120", "", "T2 08:00-10:00"),
+                        ("GV2", "Hồ Văn Khiêm", "CL", "Giảng viên", "ha", "", "", "")),
+    }  # fmt: skip
+    with office.db.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as other:  # who writes meanwhile
+        other.execute(update(User).where(User.id == office.admin).values(phone="0233"))
+        shown = {kind: office.registry.imports.preview(kind, sheet) for kind, sheet in sheets.items()}
+        other.rollback()
+    assert {kind: (counts(report), report.problems) for kind, report in shown.items()} == {
+        "organisations": ((1, 1, 0), ()), "points": ((1, 1, 0), ()), "equipment": ((2, 0, 0), ()),
+        "people": ((1, 1, 0), ()),  # the second takes the login that the first gives up
+    }  # fmt: skip
+    assert [line.code for line in office.equipment.lines()] == []
+    assert office.people.line(office.lecturer).draft.login == "ha"
+    for kind, sheet in sheets.items():
+        assert office.registry.imports.take(kind, sheet, office.admin).taken == shown[kind].taken
 
 
 def test_two_organisations_change_places(office):

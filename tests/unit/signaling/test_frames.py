@@ -24,6 +24,13 @@ def test_a_good_frame_is_read_as_it_is() -> None:
     assert (packet.id, packet.data) == (7, ["room.join", {"token": "đường"}])
 
 
+def test_the_text_of_a_frame_is_plain() -> None:
+    packet = StrictPacket(
+        encoded_packet='27["poll.open",{"question":"\\u0000Đã rõ\\u001f?","options":["A\\ud800","\\u000bB\\n"]}]'
+    )
+    assert packet.data == ["poll.open", {"question": "Đã rõ?", "options": ["A", " B\n"]}]
+
+
 def test_a_bucket_lets_a_burst_through_and_then_a_steady_rate() -> None:
     now = [100.0]
     bucket = TokenBucket(lambda: now[0], burst=3, rate=2)
