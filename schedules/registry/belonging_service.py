@@ -1,0 +1,67 @@
+"""To which organisations lectures belong: of each point and of the lecturer, as it is when the lecture begins."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
+from sqlalchemy.orm import Session
+
+from schedules.booking_service import BOOKING_LOCK
+from schedules.models import Lecture, LecturePoint
+from schedules.registry import history_service
+from schedules.registry.lineage import Lineage, Period
+
+
+def lineage_of(s: Session) -> Lineage:
+    """Return the trees of all moments."""
+    return Lineage(history_service.past_rows(s))
+
+
+def follow_points(s: Session, point_ids: Collection[str], org_id: str, at: datetime) -> None:
+    """Let points take part for another organisation in what starts at a moment or later and has not begun."""
+    _wait_for_planners(s)
+    s.execute(
+        update(LecturePoint)
+        .where(LecturePoint.point_id.in_(point_ids), LecturePoint.lecture_id.in_(_to_come(at)))
+        .values(org_id=org_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def follow_lecturers(s: Session, user_ids: Collection[str], org_id: str, at: datetime) -> None:
+    """Let lecturers teach for another organisation in what starts at a moment or later and has not begun."""
+    _wait_for_planners(s)
+    s.execute(
+        update(Lecture)
+        .where(Lecture.lecturer_id.in_(user_ids), Lecture.id.in_(_to_come(at)))
+        .values(lecturer_org_id=org_id)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def within(period: Period, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return a condition for the lectures that start in a period."""
+    edges = [condition]
+    if period.from_at is not None:
+        edges.append(Lecture.starts_at >= period.from_at)
+    if period.until_at is not None:
+        edges.append(Lecture.starts_at < period.until_at)
+    return and_(*edges)
+
+
+def takes_part(period: Period) -> ColumnElement[bool]:
+    """Return a condition for the lectures in which an organisation or one below it took part in a period."""
+    # `in`, not `exists`: the few rows of these organisations are found first, by their index
+    at_points = Lecture.id.in_(select(LecturePoint.lecture_id).where(LecturePoint.org_id.in_(period.below)))
+    return within(period, or_(at_points, Lecture.lecturer_org_id.in_(period.below)))
+
+
+def _to_come(at: datetime) -> Select[tuple[str]]:
+    # one whose lobby is open has not begun either
+    return select(Lecture.id).where(Lecture.status.in_(("planned", "open")), Lecture.starts_at >= at)
+
+
+def _wait_for_planners(s: Session) -> None:
+    """Let nobody plan a lecture meanwhile who has read the organisation of before."""
+    if s.get_bind().dialect.name == "postgresql":  # on SQLite we are the only writer
+        s.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
