@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -50,13 +51,18 @@ def within(period: Period, condition: ColumnElement[bool]) -> ColumnElement[bool
 
 
 def takes_part(period: Period) -> ColumnElement[bool]:
-    """Return a condition for the lectures in which an organisation or one below it took part in a period."""
+    """Return a condition for the lectures of a period that an organisation, or one below it, took part in.
+
+    A point that was given free because nobody came did not.
+    """
     # `in`, not `exists`: the few rows of these organisations are found first, by their index
-    at_points = Lecture.id.in_(select(LecturePoint.lecture_id).where(LecturePoint.org_id.in_(period.below)))
-    return within(period, or_(at_points, Lecture.lecturer_org_id.in_(period.below)))
+    places = select(LecturePoint.lecture_id).where(
+        LecturePoint.org_id.in_(period.below), LecturePoint.released_at.is_(None)
+    )
+    return within(period, or_(Lecture.id.in_(places), Lecture.lecturer_org_id.in_(period.below)))
 
 
-def _to_come(at: datetime) -> Select[tuple[str]]:
+def _to_come(at: datetime) -> Select[Any]:
     # one whose lobby is open has not begun either
     return select(Lecture.id).where(Lecture.status.in_(("planned", "open")), Lecture.starts_at >= at)
 

@@ -119,8 +119,10 @@ class Organisations:
         points = s.scalars(here.where(or_(BridgePoint.retired_at.is_(None), BridgePoint.retired_at > now))).all()
         staying = or_(User.left_at.is_(None), User.left_at > now)
         people = s.scalars(select(User).where(User.org_id == row.id, staying)).all()
-        for one in (*points, *people):
-            one.org_id = successor.id
+        for point in points:
+            point.org_id = successor.id
+        for user in people:
+            user.org_id = successor.id
         s.flush()
         follow_points(s, [point.id for point in points], successor.id, at)
         follow_lecturers(s, [user.id for user in people], successor.id, at)

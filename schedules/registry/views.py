@@ -21,7 +21,7 @@ from schedules.registry.carry import PACKED_MAX, pack, unpack
 from schedules.registry.checks import PASSWORD_MIN, check_password
 from schedules.registry.columns import COLUMNS
 from schedules.registry.files import TITLES, template_csv, template_xlsx
-from schedules.registry.records import Kind
+from schedules.registry.records import HeadCounts, Kind
 from schedules.registry.registry_service import Registry
 from schedules.service import ScheduleService
 from schedules.sheets.limits import UPLOAD_MAX
@@ -163,6 +163,7 @@ def _organisation_page(
     error: AppError | None, values: "MultiDict[str, str]", org_id: str | None = None, ending: bool = False
 ) -> ResponseReturnValue:
     lines = _registry().organisations.lines(abolished=True)
+    attendance = cast(HeadCounts, current_app.extensions["attendance"])
     return _page(
         "organisation",
         error,
@@ -173,6 +174,7 @@ def _organisation_page(
         names={line.id: line.name for line in lines},
         today=_today().isoformat(),
         ending=ending,
+        report=_registry().reports.report(org_id, request.args.get("year", ""), attendance) if org_id else None,
     )
 
 
