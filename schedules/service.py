@@ -1,7 +1,7 @@
 """The timetable: plan, change and cancel lectures, hold what they need. The only SQL on these tables."""
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
@@ -36,7 +36,7 @@ from schedules.models import (
 from schedules.pairing_service import PairingService
 from schedules.planning_service import Change, Planner, in_series
 from schedules.records import DeviceView, LectureDraft, LectureView, Scope, SeriesDraft, Status
-from schedules.registry.belonging_service import lineage_of, within
+from schedules.registry.belonging_service import heirs_of_courses, lineage_of, within
 from schedules.registry.lineage import Lineage, Period
 from schedules.series import moved
 from schedules.stream_service import StreamService
@@ -320,7 +320,8 @@ def _concerns(s: Session, kind: CalendarKind, of_id: str) -> ColumnElement[bool]
     if kind == "course":
         return Lecture.topic_id.in_(select(Topic.id).where(Topic.course_id == of_id))
     if kind == "organisation":
-        return or_(*(_below_takes_part(period) for period in lineage_of(s).periods(of_id)))
+        heirs = heirs_of_courses(s)
+        return or_(*(_below_takes_part(period, heirs) for period in lineage_of(s).periods(of_id)))
     teaches = Lecture.lecturer_id == of_id
     if kind == "lecturer":
         return teaches
@@ -333,10 +334,17 @@ def _concerns(s: Session, kind: CalendarKind, of_id: str) -> ColumnElement[bool]
     )
 
 
-def _below_takes_part(period: Period) -> ColumnElement[bool]:
+def _below_takes_part(period: Period, heirs: Mapping[str, Sequence[Period]]) -> ColumnElement[bool]:
     points = Lecture.places.any(LecturePoint.org_id.in_(period.below))
-    topics = select(Topic.id).join(Course, Course.id == Topic.course_id).where(Course.org_id.in_(period.below))
-    return within(period, or_(points, Lecture.topic_id.in_(topics)))
+    courses = [_of_courses(period.below - heirs.keys())]
+    for org_id, spans in heirs.items():
+        courses += [within(span, _of_courses({org_id})) for span in spans if span.below <= period.below]
+    return within(period, or_(points, *courses))
+
+
+def _of_courses(org_ids: Collection[str]) -> ColumnElement[bool]:
+    topics = select(Topic.id).join(Course, Course.id == Topic.course_id)
+    return Lecture.topic_id.in_(topics.where(Course.org_id.in_(org_ids)))
 
 
 def _taking_part(row: Lecture) -> set[str]:

@@ -1,6 +1,6 @@
 """To which organisations lectures belong: of each point and of the lecturer, as it is when the lecture begins."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from schedules.booking_service import BOOKING_LOCK
-from schedules.models import Lecture, LecturePoint
+from schedules.models import Course, Lecture, LecturePoint, Organisation
 from schedules.registry import history_service
 from schedules.registry.lineage import Lineage, Period
 
@@ -60,6 +60,31 @@ def takes_part(period: Period) -> ColumnElement[bool]:
         LecturePoint.org_id.in_(period.below), LecturePoint.released_at.is_(None)
     )
     return within(period, or_(Lecture.id.in_(places), Lecture.lecturer_org_id.in_(period.below)))
+
+
+def heirs_of_courses(s: Session) -> dict[str, list[Period]]:
+    """Return whose the courses of abolished organisations were and are, by the organisation that a course names.
+
+    A course names one organisation for ever: from the day of its end on it counts for the successor.
+    """
+    query = select(Organisation.id, Organisation.abolished_at, Organisation.successor_id)
+    ended = s.execute(query.where(Organisation.successor_id.is_not(None)))
+    ends = {org_id: (at, heir) for org_id, at, heir in ended if at is not None and heir is not None}
+    if not ends:
+        return {}
+    holders = s.scalars(select(Course.org_id).where(Course.org_id.in_(ends)).distinct()).all()
+    return {org_id: _holders(org_id, ends) for org_id in holders}
+
+
+def _holders(org_id: str, ends: Mapping[str, tuple[datetime, str]]) -> list[Period]:
+    found: list[Period] = []
+    since: datetime | None = None
+    while org_id in ends:  # a successor was there when it took over, so this way ends
+        at, heir = ends[org_id]
+        at = max(at, since or at)  # its own end may have been entered for an earlier day
+        found.append(Period(since, at, frozenset({org_id})))
+        since, org_id = at, heir
+    return [*found, Period(since, None, frozenset({org_id}))]
 
 
 def _to_come(at: datetime) -> Select[Any]:

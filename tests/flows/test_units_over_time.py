@@ -1,5 +1,6 @@
 """Organisations that are abolished, merged or hung elsewhere: lectures of before stay where they were."""
 
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import event
 from core.errors import Conflict
 from schedules.plans.records import YearDraft
 from schedules.plans.year_service import YearService
+from schedules.records import LectureDraft, LectureView
 from schedules.registry.records import OrganisationDraft
 from schedules.rosters.roster_service import RosterService
 from tests.unit.schedules.registry_office import ZONE, Office, table
@@ -40,6 +42,9 @@ class Unit:
         self.office.clock.now_is(self.schedules.lecture(lecture_id).starts_at)
         for status in ("open", "live", "ended"):
             self.schedules.mark(lecture_id, status)
+
+    def draft_of(self, lecture: LectureView) -> LectureDraft:
+        return LectureDraft(**{field.name: getattr(lecture, field.name) for field in fields(LectureDraft)})
 
     def feed(self, org_id: str) -> set[str]:
         key = self.schedules.calendar_key("organisation", org_id)
@@ -109,10 +114,26 @@ def test_a_unit_that_is_hung_elsewhere_leaves_its_past_with_its_old_parent(unit,
     )
 
 
+def test_the_courses_of_an_abolished_unit_go_on_as_its_successors(unit, clock):
+    office = unit.office
+    course = unit.schedules.add_course("A của tỉnh", office.province, topics=("Nội vụ",))
+    by_province = {"topic_id": course.topics[0].id}
+    halls = [office.point(name, org_id=unit.region) for name in ("Hà Nội", "Huế")]
+    held, coming, later = (
+        unit.schedules.update_lecture(one.id, replace(unit.draft_of(one), **by_province), office.admin).id
+        for one in (office.lecture(*halls, days=n) for n in (1, 10, 20))
+    )
+    unit.hold(held)
+    clock.advance(days=1)
+    unit.orgs.abolish(office.province, unit.other, move=True)
+    clock.advance(days=14)
+    last = unit.orgs.add(OrganisationDraft("Vùng"))
+    unit.orgs.abolish(unit.other, last, move=True)
+    assert [unit.feed(org_id) for org_id in (office.province, unit.other, last)] == [{held}, {coming}, {later}]
+
+
 @pytest.mark.parametrize("by_sheet", [False, True])
 def test_a_point_and_a_lecturer_of_another_unit_take_along_what_is_to_come(unit, clock, by_sheet):
-    from dataclasses import replace
-
     office = unit.office
     held, coming = unit.lecture(1), unit.lecture(10)
     unit.hold(held)
@@ -136,8 +157,6 @@ def test_a_point_and_a_lecturer_of_another_unit_take_along_what_is_to_come(unit,
 
 
 def test_a_lecture_has_the_units_of_the_day_it_was_planned_until_somebody_of_it_moves(unit, clock):
-    from dataclasses import replace
-
     office = unit.office
     lecture_id = unit.lecture(10)
     office.people.update(office.admin, replace(office.people.line(office.admin).draft, org_id=office.dakrong))
@@ -148,8 +167,6 @@ def test_a_lecture_has_the_units_of_the_day_it_was_planned_until_somebody_of_it_
 
 
 def test_nothing_new_belongs_to_an_abolished_unit(unit, any_db, clock):
-    from dataclasses import replace
-
     office, schedules = unit.office, unit.schedules
     course = schedules.add_course("Bồi dưỡng", office.province)
     spare = office.point("Dự phòng")
