@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from app.attention import attention
 from app.auth import services
 from app.schema import is_current
 from app.tokens import role_of
@@ -37,6 +38,7 @@ def home() -> ResponseReturnValue:
         live=[lecture for lecture in lectures if lecture.status in ("open", "live")],
         upcoming=[lecture for lecture in lectures if lecture.status == "planned" and lecture.ends_at > now],
         ended=[lecture for lecture in reversed(lectures) if lecture.status == "ended"],
+        needs=attention(services(), current_user.roles),
     )
 
 

@@ -58,7 +58,7 @@ class Config:
     smtp: SmtpServer | None = None  # who takes invitations; None: each is put in mail_outbox as a file
     mail_from: str = ""  # such as Điểm Cầu <lich@example.vn>; empty: no-reply at public_url's host
     mail_outbox: Path | None = None  # None: `outbox` in data_dir
-    no_show_minutes: int = 30  # a point where nobody came is given free this long after the start; 0: never
+    no_show_minutes: int = 30  # after the start a point where nobody came is given free, a missing class told; 0: never
     grace_s: float = 8.0  # a lost connection counts as gone only after this long
     testing: bool = False
 

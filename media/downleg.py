@@ -58,6 +58,7 @@ class DownLeg:
         )
         self.offer = sdp.offer_down(slots, self.transport.credentials)
         self.refused = 0  # retransmissions asked for too often
+        self.parted = 0  # views on lines of their own
         self._publication = publication
         self._by_ssrc = {view.slot.ssrc: view for view in self.views}
         self._pictures = [view for view in self.views if view.is_video]
@@ -92,6 +93,8 @@ class DownLeg:
 
     def arrange(self, now: float) -> None:
         """Show on each line of this leg's own the layer that fits; the shared ones are the room's.  now: seconds."""
+        if not self.parted:  # nearly always
+            return
         for view in self.views:
             if view.line is not view.slot:
                 view.arrange(self._publication(view.slot), now)
@@ -248,10 +251,11 @@ class DownLeg:
             self._depart(now)
         elif self._train.is_under_way:
             self._measured(self._train.waited(now), now)
-        for view in self._pictures:
-            line = view.line
-            if line is not view.slot and line.wanted is not line.current:
-                line.retry(now)
+        if self.parted:
+            for view in self._pictures:
+                line = view.line
+                if line is not view.slot and line.wanted is not line.current:
+                    line.retry(now)
 
     def _next_step(self, now: float) -> float | None:
         if self.bandwidth.budget is None:
@@ -310,3 +314,9 @@ class DownLeg:
         report = view.line.report(now, view.shift)
         if report:
             self.transport.send_rtcp(report)
+
+    def tell(self, now: float) -> None:
+        """Tell the clocks of all slots that show anything, in one compound packet."""
+        reports = [report for view in self.views if (report := view.line.report(now, view.shift))]
+        if reports:
+            self.transport.send_rtcp(b"".join(reports))

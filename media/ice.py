@@ -7,9 +7,9 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 
-from aioice import stun
+from media import stun
+from media.stun import Address
 
-Address = tuple[str, int]  # numeric IPv4 or IPv6 address, port
 CONSENT_S = 30.0  # RFC 7675 section 5.1: no check for this long, no more sending
 BINDING_REQUEST = b"\x00\x01"
 USERNAME = 0x0006
@@ -81,26 +81,18 @@ class IceLite:
         data: the datagram or RFC 4571 frame; address: where it came from, told back to the peer.
         Returns None for anything that must be dropped without an answer.
         """
-        try:
-            message = stun.parse_message(data)
-            if message.message_method != stun.Method.BINDING or message.message_class != stun.Class.REQUEST:
-                return None
-            theirs = message.attributes.get("USERNAME", "").partition(":")[2]
-            if self.remote_ufrag is not None and theirs != self.remote_ufrag:
-                return None
-            if not message.check_message_integrity(self.pwd.encode()):
-                return None
-        except Exception:  # the parser raises five kinds on hostile bytes: all mean "not a check"
+        request = stun.read_request(data)
+        if request is None:
             return None
-        conflict = "ICE-CONTROLLED" in message.attributes
-        kind = stun.Class.ERROR if conflict else stun.Class.RESPONSE
-        reply = stun.Message(stun.Method.BINDING, kind, message.transaction_id)
-        if conflict:
-            reply.attributes["ERROR-CODE"] = (487, "Role Conflict")
-        else:
-            reply.attributes["XOR-MAPPED-ADDRESS"] = address
-        reply.add_message_integrity(self.pwd.encode())
-        return Check(bytes(reply), "USE-CANDIDATE" in message.attributes, not conflict)
+        theirs = request.username.partition(b":")[2].decode("ascii", "replace")
+        if self.remote_ufrag is not None and theirs != self.remote_ufrag:
+            return None
+        password = self.pwd.encode()
+        if not stun.is_authentic(data, request, password):
+            return None
+        if request.controlled:
+            return Check(stun.role_conflict(request, password), request.nominated, valid=False)
+        return Check(stun.success(request, address, password), request.nominated, valid=True)
 
 
 class Throttle:

@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from media.ice import Address
+from media.stun import Address
 
 log = logging.getLogger(__name__)
 

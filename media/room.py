@@ -383,8 +383,7 @@ class Room:
 
     def _tell(self, leg: DownLeg, now: float) -> None:
         """Send a viewer its sender reports, and say how well it is served."""
-        for view in leg.views:
-            leg.report(view, now)
+        leg.tell(now)
         self._emit(_down_quality(self.id, leg))
 
     def _report(self, line: Slot, now: float) -> None:

@@ -173,16 +173,18 @@ async def get_events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
     await response.prepare(request)
     with node.reader() as queue:
-        event: control.Message = control.Hello(epoch=node.epoch)
+        events: list[control.Message] = [control.Hello(epoch=node.epoch)]
         while True:
             try:
-                await response.write(event.model_dump_json().encode() + b"\n")
+                await response.write(b"".join(event.model_dump_json().encode() + b"\n" for event in events))
             except (ConnectionError, asyncio.CancelledError):
                 return response
             try:
-                event = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+                events = [await asyncio.wait_for(queue.get(), HEARTBEAT_S)]
             except TimeoutError:
-                event = control.Heartbeat(epoch=node.epoch)
+                events = [control.Heartbeat(epoch=node.epoch)]
+            while not queue.empty():
+                events.append(queue.get_nowait())  # one write for all that came meanwhile
 
 
 async def get_metrics(request: web.Request) -> web.Response:

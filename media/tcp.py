@@ -12,7 +12,8 @@ import socket
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
-from media.ice import Address, is_stun
+from media.ice import is_stun
+from media.stun import Address
 
 FIRST_CHECK_S = 5.0
 STRANGE_FRAMES = 8  # frames without a valid check before the connection is closed

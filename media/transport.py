@@ -13,10 +13,11 @@ from typing import Any
 
 from media.dtls import Dtls, Identity
 from media.fanout import FanOut, Target
-from media.ice import CONSENT_S, Address, IceLite, Throttle, is_dtls, is_rtcp, is_rtp, is_stun, local_ufrag
+from media.ice import CONSENT_S, IceLite, Throttle, is_dtls, is_rtcp, is_rtp, is_stun, local_ufrag
 from media.lanes import Lanes
 from media.sdp import Credentials
 from media.sockets import Sockets
+from media.stun import Address
 from media.tally import Tally
 from media.tcp import Stream, TcpServer
 

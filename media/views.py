@@ -88,6 +88,7 @@ class View:
         if self in self.line.viewers:
             self.line.viewers.remove(self)
         if self.line is not self.slot:
+            self.leg.parted -= 1
             self.line.retire()
             self.line = self.slot
 
@@ -122,12 +123,14 @@ class View:
         return [Layer(max(1, s.height), s.bits_per_second) for s in fitting]
 
     def _part(self) -> None:
+        self.leg.parted += 1
         self.slot.viewers.remove(self)
         self.line = self.slot.own_line(self.shift)
         self.line.viewers.append(self)
         self.shift = None
 
     def _return(self, shift: tuple[int, int]) -> None:
+        self.leg.parted -= 1
         self.line.retire()
         self.line = self.slot
         self.shift = shift if shift != (0, 0) else None

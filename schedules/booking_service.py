@@ -19,7 +19,7 @@ from schedules.directory_service import found
 from schedules.hours import Window, within_hours
 from schedules.lifecycle import LONGEST, MARGIN_MAX, REASON_MAX
 from schedules.models import Availability, Block, Booking, BridgePoint, Equipment, Lecture, User
-from schedules.records import BlockView, LectureDraft, ResourceKind
+from schedules.records import BlockView, LectureDraft, LectureLine, ResourceKind
 
 APART = timedelta(days=1)
 LONGEST_HOLD = LONGEST + timedelta(minutes=2 * MARGIN_MAX)
@@ -182,6 +182,19 @@ class Bookings:
         with self._db.transaction() as s:
             found(s, User, user_id)
             write_hours(s, user_id, windows)
+
+    def planned_outside_hours(self, user_id: str) -> list[LectureLine]:
+        """Return the planned lectures of a lecturer at hours at which they do not teach, earliest first."""
+        query = select(Lecture).where(
+            Lecture.lecturer_id == user_id, Lecture.ends_at > self._clock.now(), Lecture.status.in_(("planned", "open"))
+        )
+        with self._db.reading() as s:
+            windows = hours_of(s, {user_id}).get(user_id, ())
+            return [
+                LectureLine(row.id, row.title, row.starts_at, row.ends_at, row.zone)
+                for row in s.scalars(query.order_by(Lecture.starts_at, Lecture.id))
+                if not within_hours(row.starts_at, row.ends_at, windows)
+            ]
 
     def hours(self, user_id: str) -> list[Window]:
         """Return when a lecturer can teach, by weekday; none: always."""

@@ -62,7 +62,7 @@ class Attendee:
 
 @dataclass(frozen=True)
 class LinkLabels:
-    """What the links of an invitation are called, in the reader's language."""
+    """What the links of an event are called, in the reader's language."""
 
     join: str  # to the class, on a computer or a phone
     kiosk: str  # to the hall's screen
@@ -79,12 +79,11 @@ class WeeklyRule:
     exceptions: tuple[datetime, ...]  # that the rule names, but no lecture has
 
 
-def feed(name: str, lectures: Iterable[LectureView], public_url: str, label: str) -> bytes:
+def feed(name: str, lectures: Iterable[LectureView], public_url: str, labels: LinkLabels) -> bytes:
     """Return an iCalendar object with one VEVENT a lecture and a VTIMEZONE for each zone used.
 
-    name: the calendar's; public_url: of the product, without a final slash; label: of the link to the
-    class, such as “Join the class”.  Lines are at most 75 octets and end in CRLF.  The lectures of a
-    weekly series follow one more VEVENT, which has the rule.
+    name: the calendar's; public_url: of the product, without a final slash.  Lines are at most 75 octets
+    and end in CRLF.  The lectures of a weekly series follow one more VEVENT, which has the rule.
     """
     planned = list(lectures)
     calendar = _calendar("PUBLISH")
@@ -94,9 +93,9 @@ def feed(name: str, lectures: Iterable[LectureView], public_url: str, label: str
     _add_zones(calendar, planned)
     series = _series(planned)
     for uid, (rule, members) in series.items():
-        calendar.add_component(_whole_series(uid, rule, members, public_url, label))
+        calendar.add_component(_whole_series(uid, rule, members, public_url, labels))
     for lecture in planned:
-        event = _event(lecture, public_url, label)
+        event = _event(lecture, public_url, labels)
         if lecture.series_uid in series and lecture.recurrence_at is not None:
             _make_instance(event, lecture.series_uid, series[lecture.series_uid][0], lecture.recurrence_at)
         calendar.add_component(event)
@@ -120,10 +119,7 @@ def invitation(
     """
     calendar = _calendar(method)
     _add_zones(calendar, [lecture])
-    url = f"{public_url}/lectures/{lecture.id}"
-    event = _event(lecture, public_url, labels.join)
-    links = ((labels.join, url), (labels.kiosk, f"{public_url}/kiosk"), (labels.replay, f"{url}/replay"))
-    _put(event, "description", clean(_description(lecture, *(f"{label}: {link}" for label, link in links))))
+    event = _event(lecture, public_url, labels)
     _put(event, "dtstamp", at.astimezone(UTC).replace(microsecond=0))
     if method == "CANCEL" and lecture.status != "cancelled":
         del event["status"]  # RFC 5546 3.2.5: it would call the whole event off
@@ -138,6 +134,15 @@ def invitation(
         event.add("attendee", asked)
     calendar.add_component(event)
     return bytes(calendar.to_ical())
+
+
+def links_of(lecture: LectureView, public_url: str, labels: LinkLabels) -> tuple[tuple[str, str], ...]:
+    """Return (label, address) of the ways to a lecture: the class, the hall's screen, the recording.
+
+    They are no secrets: the class and its recording need a sign-in, the screen has to be paired.
+    """
+    url = f"{public_url}/lectures/{lecture.id}"
+    return ((labels.join, url), (labels.kiosk, f"{public_url}/kiosk"), (labels.replay, f"{url}/replay"))
 
 
 def clean(text: str) -> str:
@@ -194,9 +199,9 @@ def _calendar(method: str) -> Calendar:
     return calendar
 
 
-def _event(lecture: LectureView, public_url: str, label: str) -> Event:
+def _event(lecture: LectureView, public_url: str, labels: LinkLabels) -> Event:
     zone = ZoneInfo(lecture.zone)
-    url = f"{public_url}/lectures/{lecture.id}"
+    links = links_of(lecture, public_url, labels)
     event = Event()
     event.add("uid", lecture.uid)
     event.add("sequence", lecture.sequence)
@@ -207,12 +212,16 @@ def _event(lecture: LectureView, public_url: str, label: str) -> Event:
     event.add("summary", one_line(lecture.title))
     event.add("location", one_line(lecture.main_point_name))
     event.add("status", STATUS[lecture.status])
-    event.add("description", clean(_description(lecture, url)))
-    event.add("url", vUri(url))
-    parameters = Parameters({"VALUE": "URI", "FEATURE": ["AUDIO", "VIDEO"], "LABEL": one_line(label).replace('"', "'")})
-    event.add("conference", vUri(url), parameters)
+    event.add("description", clean(_description(lecture, *(f"{label}: {link}" for label, link in links))))
+    event.add("url", vUri(links[0][1]))
+    for label, link in links[:2]:  # a recording is nothing to come to
+        event.add("conference", vUri(link), _conference(label))
     event.add("categories", [vText(one_line(lecture.course_title))])
     return event
+
+
+def _conference(label: str) -> Parameters:
+    return Parameters({"VALUE": "URI", "FEATURE": ["AUDIO", "VIDEO"], "LABEL": one_line(label).replace('"', "'")})
 
 
 def _description(lecture: LectureView, *links: str) -> str:
@@ -257,10 +266,10 @@ def _series(lectures: Iterable[LectureView]) -> dict[str, tuple[WeeklyRule, list
     return rules
 
 
-def _whole_series(uid: str, rule: WeeklyRule, members: list[LectureView], public_url: str, label: str) -> Event:
+def _whole_series(uid: str, rule: WeeklyRule, members: list[LectureView], public_url: str, labels: LinkLabels) -> Event:
     """Return the event with the rule; what it says besides is the first lecture's and each instance overrides it."""
     first = members[0]
-    event = _event(first, public_url, label)
+    event = _event(first, public_url, labels)
     _put(event, "uid", uid)
     _put(event, "sequence", max(lecture.sequence for lecture in members))
     newest = max(lecture.changed_at for lecture in members).astimezone(UTC).replace(microsecond=0)

@@ -199,6 +199,17 @@ class BlockView:
 
 
 @dataclass(frozen=True)
+class LectureLine:
+    """What a list says of a lecture; zone: IANA name."""
+
+    id: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+
+
+@dataclass(frozen=True)
 class LectureView:
     """A scheduled lecture with the names that pages and calendars show."""
 

@@ -136,6 +136,12 @@ class ScheduleService(Directory):
         drafts = self._planner.expand(series)
         return drafts, self._planner.clashes({new_id("lec"): draft for draft in drafts})
 
+    def would_be(self, lecture_id: str, draft: LectureDraft, scope: Scope) -> dict[str, LectureDraft]:
+        """Return the plans, by lecture, that `update_lecture` would make of a draft.  Raises NotFound."""
+        first = self.lecture(lecture_id)
+        others = {other.id: _change_of(other, first, draft).draft for other in self._alike(first, scope)}
+        return {**others, lecture_id: draft}
+
     def mark(self, lecture_id: str, status: Status) -> None:
         """Follow the room: open, live, ended; saying it twice does no harm.
 
@@ -220,6 +226,19 @@ class ScheduleService(Directory):
         query = select(Lecture).where(Lecture.status.in_(("open", "live")), Lecture.ends_at <= now - OVERRUN)
         with self._db.reading() as s:
             return _views(s, s.scalars(query.order_by(Lecture.ends_at, Lecture.id)))
+
+    def not_begun(self, now: datetime, minutes: int) -> list[LectureView]:
+        """Return the lectures that are not live so many minutes after their start, and not given up yet.
+
+        minutes: 0 for none: nobody wants to be told.
+        """
+        query = select(Lecture).where(
+            Lecture.status.in_(("planned", "open")),
+            Lecture.starts_at <= now - timedelta(minutes=minutes),
+            Lecture.ends_at > now - OVERRUN,
+        )
+        with self._db.reading() as s:
+            return _views(s, s.scalars(query.order_by(Lecture.starts_at, Lecture.id))) if minutes else []
 
     def live(self) -> list[LectureView]:
         """Return the lectures that are live."""

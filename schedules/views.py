@@ -12,6 +12,7 @@ from core.clock import Clock, to_ms
 from core.config import Config
 from core.errors import N_, AppError, NotAllowed
 from core.permissions import Role, any_may, require
+from schedules.calendars.letter_text import link_labels
 from schedules.forms import sentences
 from schedules.ical import feed
 from schedules.records import LectureView, PointView, Purpose, StreamTokenView
@@ -200,7 +201,7 @@ def courses() -> ResponseReturnValue:
 def calendar(kind: CalendarKind, of_id: str) -> ResponseReturnValue:
     """Give a calendar to a program that knows its secret key; nobody signs in here."""
     name, lectures = _schedules().calendar(kind, of_id, request.args.get("key", ""))
-    body = feed(name, lectures, _config().public_url, gettext("Join the class"))
+    body = feed(name, lectures, _config().public_url, link_labels(gettext))
     response = Response(body, content_type="text/calendar; charset=utf-8")
     response.headers["Content-Disposition"] = f'inline; filename="{of_id}.ics"'
     response.headers["Cache-Control"] = f"private, max-age={FEED_KEPT_S}"

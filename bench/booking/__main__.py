@@ -18,7 +18,7 @@ from typing import Any
 
 from bench.booking.load import agreement_in_step, agreement_of_storm, partial_bookings, storm
 from bench.booking.oracle import double_allocations
-from bench.booking.world import World, make_world, open_service
+from bench.booking.world import FIRST_DAY, World, make_world, open_service
 from schedules.records import SeriesDraft
 from schedules.service import ScheduleService
 
@@ -65,11 +65,12 @@ def year(url: str) -> dict[str, Any]:
         main_point_id=world.points[0],
         point_ids=world.points[1:],
         equipment=(),
+        operators=(),
         lecturer_id=world.lecturers[-1],
         setup_min=30,
         teardown_min=15,
     )
-    free_at = draft.starts_at.replace(hour=11, minute=0)  # 18:00 in Vietnam: after the last one of every day
+    free_at = FIRST_DAY + timedelta(hours=18)  # after the last one of every day
     draft = replace(draft, starts_at=free_at, ends_at=free_at + timedelta(hours=2))
     took = []
     for _ in range(7):
@@ -96,7 +97,7 @@ def fill_year(service: ScheduleService, world: World) -> int:
         for hour in (8, 10, 14):  # half past is over by then
             start = hour * 60
             of_group = replace(
-                wish, points=points, lecturer=world.lecturers[group], equipment=(), setup=15, teardown=0,
+                wish, points=points, lecturer=world.lecturers[group], equipment=(), operators=(), setup=15, teardown=0,
                 start=start, end=start + 90,
             )  # fmt: skip
             series = SeriesDraft(world.draft(of_group), "weekly", weekdays=tuple(range(6)), count=WEEKS * 3)

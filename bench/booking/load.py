@@ -5,13 +5,13 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from multiprocessing import get_context
 
 from sqlalchemy import select
 
+from bench.booking.instead import agree
 from bench.booking.oracle import Oracle, Wish, clash, double_allocations, needs
-from bench.booking.world import FIRST_DAY, World, open_service
+from bench.booking.world import World, minute, open_service
 from core.errors import Unavailable
 from schedules.conflicts import BookingClash
 from schedules.models import Booking, Lecture
@@ -104,8 +104,11 @@ def agreement_of_storm(logs: Iterable[Log], world: World) -> tuple[int, int]:
 
 
 def agreement_in_step(url: str, world: World, attempts: int) -> tuple[int, int]:
-    """Return (agreeing decisions, decisions) of the engine and the oracle, asked one after the other."""
-    rng, log, right = random.Random(99), Log(), 0
+    """Return (agreeing decisions, decisions) of the engine and the oracle, asked one after the other.
+
+    A refusal is a decision of its own, and what is offered instead is another.
+    """
+    rng, log, right, asked = random.Random(99), Log(), 0, attempts
     oracle = Oracle(world.standing)
     db, service = open_service(url)
     for _ in range(attempts):
@@ -123,8 +126,14 @@ def agreement_in_step(url: str, world: World, attempts: int) -> tuple[int, int]:
         _book(service, world, log, lecture, wish)
         right += expected is (len(log.refusals) == before)
         oracle.accepted = dict(log.now)
+        if len(log.refusals) > before:
+            draft = world.draft(wish)
+            clashes = service.check(draft, lecture or None)
+            offers = service.alternatives.offers(draft, clashes, lecture or "lec_new")
+            right += agree(offers, oracle, world, wish, lecture, clashes)
+            asked += 1
     db.engine.dispose()
-    return right, attempts
+    return right, asked
 
 
 def partial_bookings(url: str, world: World, logs: Iterable[Log]) -> int:
@@ -134,12 +143,8 @@ def partial_bookings(url: str, world: World, logs: Iterable[Log]) -> int:
         planned = set(s.scalars(select(Lecture.id).where(Lecture.status == "planned")))
         held: dict[str, dict[str, tuple[int, int]]] = {}
         for row in s.scalars(select(Booking)):
-            held.setdefault(str(row.lecture_id), {})[row.resource_id] = (_minute(row.starts_at), _minute(row.ends_at))
+            held.setdefault(str(row.lecture_id), {})[row.resource_id] = (minute(row.starts_at), minute(row.ends_at))
     db.engine.dispose()
     wanted = {lecture: needs(wish, world.standing) for log in logs for lecture, wish in log.now.items()}
     wrong = sum(held.get(lecture) != needed for lecture, needed in wanted.items())
     return wrong + len(held.keys() - wanted.keys()) + len(planned ^ wanted.keys())
-
-
-def _minute(at: datetime) -> int:
-    return round((at - FIRST_DAY).total_seconds() / 60)

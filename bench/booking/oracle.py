@@ -17,6 +17,7 @@ class Wish:
     lecturer: str
     points: tuple[str, ...]  # the main point first
     equipment: tuple[tuple[str, str], ...] = ()  # (point, set) brought along
+    operators: tuple[tuple[str, str], ...] = ()  # (point, person)
 
     def moved(self, by: int) -> "Wish":
         """Return the same wish, so many minutes later."""
@@ -32,6 +33,7 @@ def needs(wish: Wish, standing: dict[str, str]) -> dict[str, Interval]:
     brought = dict(wish.equipment)
     needed = {point: around for point in wish.points}
     needed.update({brought.get(point, standing[point]): around for point in wish.points})
+    needed.update({operator: around for _, operator in wish.operators})
     needed[wish.lecturer] = (wish.start, wish.end)
     return needed
 
@@ -58,6 +60,15 @@ class Oracle:
     def fits(self, wish: Wish, ignoring: str = "") -> bool:
         """Return whether a wish can take place beside all accepted ones but one."""
         return not any(name != ignoring and clash(wish, other, self._standing) for name, other in self.accepted.items())
+
+    def is_free(self, resource: str, wish: Wish, ignoring: str = "") -> bool:
+        """Return whether a point or set that a wish does not name could be had for it."""
+        span = (wish.start - wish.setup, wish.end + wish.teardown)
+        return not any(
+            resource in theirs and share_a_moment(span, theirs[resource])
+            for name, other in self.accepted.items()
+            if name != ignoring and (theirs := needs(other, self._standing))
+        )
 
 
 def double_allocations(wishes: Iterable[Wish], standing: dict[str, str]) -> int:

@@ -28,10 +28,12 @@ class World:
     standing: dict[str, str]  # point -> the set that stands there
     spare: tuple[str, ...]
     lecturers: tuple[str, ...]
+    operators: dict[str, tuple[str, ...]]  # point -> who looks after it, and after its neighbour
 
     def wish(self, rng: random.Random, days: int) -> Wish:
         """Return a random wish within so many days, between seven in the morning and ten in the evening."""
         points = tuple(rng.sample(self.points, rng.randint(2, 5)))
+        looked_after = points[: rng.randint(0, 2)]
         start = rng.randrange(days) * DAY_MIN + 7 * 60 + 15 * rng.randrange(44)
         return Wish(
             start=start,
@@ -41,6 +43,7 @@ class World:
             lecturer=rng.choice(self.lecturers),
             points=points,
             equipment=((points[1], rng.choice(self.spare)),) if rng.random() < 0.2 else (),
+            operators=tuple((point, rng.choice(self.operators[point])) for point in looked_after),
         )
 
     def draft(self, wish: Wish) -> LectureDraft:
@@ -56,9 +59,15 @@ class World:
             ends_at=FIRST_DAY + timedelta(minutes=wish.end),
             zone=ZONE,
             equipment=wish.equipment,
+            operators=wish.operators,
             setup_min=wish.setup,
             teardown_min=wish.teardown,
         )
+
+
+def minute(at: datetime) -> int:
+    """Return a moment in minutes since the bench's first day."""
+    return round((at - FIRST_DAY).total_seconds() / 60)
 
 
 def open_service(url: str) -> tuple[Database, ScheduleService]:
@@ -76,6 +85,13 @@ def make_world(url: str, points: int) -> World:
     organiser = service.add_user(NewUser("organiser", "", "Organiser", home, frozenset({"organiser"})))
     course = service.add_course("Khóa học", home, topics=("Chuyên đề",))
     halls = [service.add_point(f"Điểm {n}", home).id for n in range(points)]
+    keepers = [
+        service.add_user(NewUser(f"pt{n}", "", f"Phụ trách {n}", home, frozenset({"operator"}))).id
+        for n in range(points)
+    ]
+    operators = {hall: (keepers[n], keepers[n - 1]) for n, hall in enumerate(halls)}
+    for hall, people in operators.items():
+        service.set_operators(hall, people)
     world = World(
         organiser=organiser.id,
         topic=course.topics[0].id,
@@ -86,6 +102,7 @@ def make_world(url: str, points: int) -> World:
             service.add_user(NewUser(f"gv{n}", "", f"Giảng viên {n}", home, frozenset({"lecturer"}))).id
             for n in range(LECTURERS)
         ),
+        operators=operators,
     )
     db.engine.dispose()
     return world

@@ -132,15 +132,20 @@ def _turn_words(placed: list[Placed], before: int | None) -> None:
 
 @dataclass(frozen=True)
 class Hatch:
-    """Time that is held and is no lecture: a block, or the margins of a lecture.  reason: empty for margins."""
+    """Time that is held and is no lecture: a block, an event of another body, or the margins of a lecture.
+
+    reason: empty for margins; busy: whether it is in the calendar of another body.
+    """
 
     piece: Piece
     reason: str = ""
+    busy: bool = False
 
     @property
     def css(self) -> str:
-        """Return the classes that put it there."""
-        return place(self.piece.start, self.piece.length)
+        """Return the classes that put it there and say what it is."""
+        what = " hatch-busy" if self.busy else " hatch-block" if self.reason else ""
+        return f"{place(self.piece.start, self.piece.length)}{what}"
 
 
 @dataclass(frozen=True)

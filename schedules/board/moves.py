@@ -7,6 +7,7 @@ from typing import Any, cast, get_args
 
 from core.errors import N_, Invalid
 from schedules.alternatives import Offers, Swap
+from schedules.calendars.subscription_service import BusyView
 from schedules.records import BlockView, LectureDraft, LectureView, Scope
 from schedules.zones import from_local, to_local
 
@@ -143,6 +144,16 @@ def block_json(block: BlockView, zone: str) -> dict[str, object]:
         "starts_at": wall(block.starts_at, zone),
         "ends_at": wall(block.ends_at, zone),
         "title": block.reason,
+    }
+
+
+def busy_json(busy: BusyView, zone: str) -> dict[str, object]:
+    """Return what the page knows of an event in the calendar of another body: it is in the way as a block is."""
+    return {
+        "resource": busy.resource_id,
+        "starts_at": wall(busy.starts_at, zone),
+        "ends_at": wall(busy.ends_at, zone),
+        "title": busy.summary,
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -32,7 +32,8 @@ from schedules.board.layout import (
     place,
     rows_of,
 )
-from schedules.board.moves import Wish, block_json, draft_of, in_place, lecture_json, offers_json, wish_of
+from schedules.board.moves import Wish, block_json, busy_json, draft_of, in_place, lecture_json, offers_json, wish_of
+from schedules.calendars.subscription_service import BusyView, SubscriptionService
 from schedules.conflicts import BookingClash, NamedClash, sentence_of, words_of
 from schedules.forms import sentences
 from schedules.records import BlockView, LectureDraft, LectureView
@@ -62,9 +63,9 @@ def timetable() -> ResponseReturnValue:
     listed = _listed(choice, everything, lineage)
     standing = [lecture for lecture in listed if lecture.status != "cancelled"]
     plans = any_may(current_user.roles, "lecture.plan")
-    blocks = _schedules().bookings.blocks(*_range(choice))
+    held = Held(_schedules().bookings.blocks(*_range(choice)), _busy(choice, plans))
     agenda = days_of(choice.days[0], listed, zone, len(choice.days))
-    rows = [] if choice.view == "month" else _rows(choice, standing, blocks, lineage)
+    rows = [] if choice.view == "month" else _rows(choice, standing, held, lineage)
     hues = hues_of(lecture.course_id for lecture in listed)
     names = {lecture.course_id: lecture.course_title for lecture in listed}
     return render_template(
@@ -84,8 +85,10 @@ def timetable() -> ResponseReturnValue:
         most=MOST_IN_A_DAY,
         hues=hues,
         legend=sorted(((names[i], i, hue) for i, hue in hues.items()), key=lambda entry: entry[0]),
+        unbegun=_not_begun(now) if plans else {},
+        hatched={h.busy for row in rows for cell in row.cells for h in cell.hatches if h.reason},
         filters=_filters(choice),
-        page_data=_page_data(choice, everything, blocks) if plans else None,
+        page_data=_page_data(choice, everything, held) if plans else None,
         my_feed=_feed_url() if "lecturer" in current_user.roles else None,
     )
 
@@ -114,6 +117,28 @@ def _range(choice: Choice) -> tuple[datetime, datetime]:
 
 def _lectures(choice: Choice) -> list[LectureView]:
     return _schedules().lectures_between(*_range(choice))
+
+
+@dataclass(frozen=True)
+class Held:
+    """What is taken without a lecture: by hand, and by events of other bodies."""
+
+    blocks: Sequence[BlockView]
+    busy: Sequence[BusyView]
+
+
+def _busy(choice: Choice, plans: bool) -> list[BusyView]:
+    """Return the events of other bodies; what they are about, only who plans reads, and who they are about."""
+    found = cast(SubscriptionService, current_app.extensions["subscriptions"]).busy(None, *_range(choice))
+    said = [view.summary if plans or view.resource_id == current_user.id else "" for view in found]
+    return [replace(view, summary=words or gettext("Busy")) for view, words in zip(found, said, strict=True)]
+
+
+def _not_begun(now: datetime) -> dict[str, str]:
+    """Return what is said of lectures that should have begun long ago, by their ids."""
+    late = _schedules().not_begun(now, _config().no_show_minutes)
+    since = {x.id: f"{to_local(x.starts_at, _config().zone):%H:%M}" for x in late}
+    return {i: gettext("has not begun since %(time)s", time=time) for i, time in since.items()}
 
 
 def _listed(choice: Choice, lectures: Sequence[LectureView], lineage: Lineage) -> list[LectureView]:
@@ -149,7 +174,7 @@ def _homes(lecture: LectureView) -> list[tuple[str, str]]:
     return [*pairs, (lecture.lecturer_id, lecture.lecturer_org_id)]
 
 
-def _rows(choice: Choice, lectures: Sequence[LectureView], blocks: Sequence[BlockView], lineage: Lineage) -> list[Row]:
+def _rows(choice: Choice, lectures: Sequence[LectureView], held: Held, lineage: Lineage) -> list[Row]:
     """Return the board's rows; when a course or topic is asked for, only those that have something to show."""
     zone, days = _config().zone, choice.days
     items: dict[Spot, list[tuple[object, Piece]]] = defaultdict(list)
@@ -164,12 +189,16 @@ def _rows(choice: Choice, lectures: Sequence[LectureView], blocks: Sequence[Bloc
                 items[resource, piece.day].append((lecture, piece))
             for hatch in margins:
                 hatches[resource, hatch.piece.day].append(hatch)
-    for block in blocks:
+    for block in held.blocks:
         for piece in pieces(_wall(block.starts_at, zone), _wall(block.ends_at, zone), days):
             hatches[block.resource_id, piece.day].append(Hatch(piece, block.reason))
-    busy = {resource for resource, _ in items}
+    for busy in held.busy:
+        words = gettext("%(what)s (calendar “%(name)s”)", what=busy.summary, name=busy.calendar)
+        for piece in pieces(_wall(busy.starts_at, zone), _wall(busy.ends_at, zone), days):
+            hatches[busy.resource_id, piece.day].append(Hatch(piece, words, busy=True))
+    taking_part = {resource for resource, _ in items}
     found = _resources(choice, lectures, lineage)
-    wanted = [r for r in found if r[0] in busy or choice.is_single or not (choice.course or choice.topic)]
+    wanted = [r for r in found if r[0] in taking_part or choice.is_single or not (choice.course or choice.topic)]
     rows = rows_of(wanted, days, items, hatches)
     if choice.is_single and choice.view == "week" and rows:
         return days_as_rows(rows[0], {day: format_date(day, "EEEE, d/M") for day in days})
@@ -221,18 +250,19 @@ def _filters(choice: Choice) -> dict[str, Any]:
     return {"offered": offered, "abolished": {"org": abolished}, "chosen": chosen}
 
 
-def _page_data(choice: Choice, lectures: Sequence[LectureView], blocks: Sequence[BlockView]) -> dict[str, Any]:
+def _page_data(choice: Choice, lectures: Sequence[LectureView], held: Held) -> dict[str, Any]:
     """Return what dragging needs: all lectures of these days, also those that the filter leaves out."""
     zone = _config().zone
     standing = [lecture for lecture in lectures if lecture.status not in ("cancelled", "ended")]
     ids = {i for x in standing for i in (*x.all_point_ids, x.lecturer_id, *(u for pair in x.operators for u in pair))}
-    ids |= {i for x in standing for pair in x.equipment for i in pair} | {block.resource_id for block in blocks}
+    ids |= {i for x in standing for pair in x.equipment for i in pair} | {block.resource_id for block in held.blocks}
+    ids |= {busy.resource_id for busy in held.busy}
     return {
         "view": choice.view,
         "opens": OPENS,
         "closes": CLOSES,
         "lectures": [lecture_json(lecture, zone) for lecture in standing],
-        "blocks": [block_json(block, zone) for block in blocks],
+        "blocks": [*(block_json(each, zone) for each in held.blocks), *(busy_json(each, zone) for each in held.busy)],
         "names": _schedules().labels(ids),
         "check": url_for("schedules.check_move"),
         "move": url_for("schedules.move_lecture"),

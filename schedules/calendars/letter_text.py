@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 
 from core.errors import N_
-from schedules.ical import LinkLabels, one_line
+from schedules.ical import LinkLabels, links_of, one_line
 from schedules.records import LectureView
 
 Occasion = Literal["invited", "changed", "cancelled", "uninvited"]
@@ -62,8 +62,7 @@ def body(
     parts = [greeting, translate(OPENINGS[occasion])]
     parts.append("\n".join(f"{translate(label)}: {value}" for label, value in facts))
     if occasion in ("invited", "changed"):
-        url, labels = f"{public_url}/lectures/{lecture.id}", link_labels(translate)
-        links = ((labels.join, url), (labels.kiosk, f"{public_url}/kiosk"), (labels.replay, f"{url}/replay"))
+        links = links_of(lecture, public_url, link_labels(translate))
         parts.append("\n".join(f"{label}: {link}" for label, link in links))
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -1,5 +1,6 @@
 """Calendars of other bodies that are followed, and when they keep whom busy. The only SQL on these tables."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,13 +16,15 @@ from core.ids import new_id
 from schedules.calendars.busy_reader import Read, read_busy
 from schedules.calendars.fetch import Fetched, Fetcher
 from schedules.calendars.models import BusyTime, Subscription
+from schedules.conflicts import Hold, Taken
 from schedules.directory_service import found
 from schedules.ical import one_line
-from schedules.models import BridgePoint, Equipment, User
-from schedules.records import ResourceKind
+from schedules.models import Booking, BridgePoint, Equipment, Lecture, User
+from schedules.records import LectureLine, ResourceKind
 
 BACK, AHEAD = timedelta(days=366), timedelta(days=2 * 366)  # a year back, two years ahead
 EVERY = timedelta(hours=1)
+SOON = timedelta(days=30)  # so long before an uploaded file counts no longer, people are warned
 Reader = Callable[[bytes, datetime, datetime, str], Read]
 AT_ONCE = 5  # calendars that one call refreshes: each may take ten seconds
 IDS_AT_ONCE = 500  # in one IN (…)
@@ -45,6 +48,15 @@ class SubscriptionView:
     error: str
     busy_times: int
     skipped: int = 0  # events that could not be read; known only of a reading just made
+
+    @property
+    def counts_until(self) -> datetime | None:
+        """Return until when an uploaded file counts; None for an address, which is read again and again."""
+        return self.read_at + AHEAD if self.url is None and self.read_at is not None else None
+
+    def ends_soon(self, now: datetime) -> bool:
+        """Return whether it is an uploaded file that counts for 30 more days at most."""
+        return self.counts_until is not None and self.counts_until <= now + SOON
 
 
 @dataclass(frozen=True)
@@ -159,27 +171,50 @@ class SubscriptionService:
                 pass  # removed meanwhile
         return len(rows)
 
-    def busy(self, resource_ids: Collection[str], start: datetime, end: datetime) -> list[BusyView]:
+    def busy(self, resource_ids: Collection[str] | None, start: datetime, end: datetime) -> list[BusyView]:
         """Return when other bodies' calendars keep resources busy within [start, end), earliest first.
 
-        resource_ids: of points, equipment, lecturers; start, end: aware. Times are whole, not cut at start and end.
+        resource_ids: of points, equipment, lecturers, None: of all; start, end: aware. Times are whole, not cut
+        at start and end.
         """
-        ids, views = sorted(set(resource_ids)), []
+        views = []
+        query = select(BusyTime, Subscription.name).join(Subscription, Subscription.id == BusyTime.subscription_id)
+        query = query.where(BusyTime.starts_at < end, BusyTime.ends_at > start)
+        parts = [query]
+        if resource_ids is not None:
+            ids = sorted(set(resource_ids))
+            chunks = [ids[n : n + IDS_AT_ONCE] for n in range(0, len(ids), IDS_AT_ONCE)]
+            parts = [query.where(BusyTime.resource_id.in_(chunk)) for chunk in chunks]
         with self._db.reading() as s:
-            for n in range(0, len(ids), IDS_AT_ONCE):
-                query = (
-                    select(BusyTime, Subscription.name)
-                    .join(Subscription, Subscription.id == BusyTime.subscription_id)
-                    .where(
-                        BusyTime.resource_id.in_(ids[n : n + IDS_AT_ONCE]),
-                        BusyTime.starts_at < end,
-                        BusyTime.ends_at > start,
-                    )
-                )
-                for row, name in s.execute(query):
+            for part in parts:
+                for row, name in s.execute(part):
                     seen = BusyView(row.resource_id, row.starts_at, row.ends_at, row.summary, row.subscription_id, name)
                     views.append(seen)
         return sorted(views, key=lambda v: (v.starts_at, v.ends_at, v.resource_id, v.summary))
+
+    def in_the_way(self) -> dict[str, list[LectureLine]]:
+        """Return the planned lectures at whose time a calendar keeps busy what they need: by the calendar's id.
+
+        Only calendars that are in the way of any have an entry; its lectures are in order of time.
+        """
+        now = self._clock.now()
+        followed = select(Subscription.resource_id)
+        busy = select(BusyTime.resource_id, BusyTime.starts_at, BusyTime.ends_at, BusyTime.subscription_id)
+        needs = (
+            select(Booking.resource_id, Booking.starts_at, Booking.ends_at, Lecture)
+            .join(Lecture, Lecture.id == Booking.lecture_id)
+            .where(Booking.resource_id.in_(followed), Booking.ends_at > now)
+            .where(Lecture.status.in_(("planned", "open")))
+        )
+        found_of: dict[str, dict[str, LectureLine]] = defaultdict(dict)
+        with self._db.reading() as s:
+            # a calendar stands for the event that holds: which of its events it is, nobody asks
+            taken = Taken(Hold("point", *row) for row in s.execute(busy.where(BusyTime.ends_at > now)))
+            for resource_id, starts_at, ends_at, row in s.execute(needs):
+                for hold in taken.in_the_way(Hold("point", resource_id, starts_at, ends_at, row.id)):
+                    line = LectureLine(row.id, row.title, row.starts_at, row.ends_at, row.zone)
+                    found_of[hold.holder_id][row.id] = line
+        return {i: sorted(lines.values(), key=lambda line: (line.starts_at, line.id)) for i, lines in found_of.items()}
 
     # ---- inside ----
 

@@ -7,10 +7,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_login import current_user
 
+from core.clock import Clock
 from core.config import Config
 from core.errors import N_, AppError, Invalid
 from core.permissions import any_may, require
-from schedules.calendars.subscription_service import SubscriptionService
+from schedules.calendars.subscription_service import SubscriptionService, SubscriptionView
 from schedules.forms import sentences
 from schedules.records import ResourceKind
 from schedules.service import CalendarKind, ScheduleService
@@ -38,11 +39,12 @@ def calendars() -> ResponseReturnValue:
     if request.method == "POST":
         require(current_user.roles, "lecture.plan")
         try:
-            _follow()
+            added = _follow()
         except AppError as refused:
             error = refused
         else:
             flash(gettext("The calendar is followed. Its events count as busy."), "success")
+            _tell_what_it_is_in_the_way_of(added.id)
             return redirect(url_for("calendars.calendars"), 303)
     plans = any_may(current_user.roles, "lecture.plan")
     subscriptions = _subscriptions().subscriptions() if plans else []
@@ -53,6 +55,8 @@ def calendars() -> ResponseReturnValue:
         courses=_schedules().courses() if plans else [],
         organisations=_schedules().organisations() if plans else [],
         subscriptions=subscriptions,
+        in_the_way=_subscriptions().in_the_way() if plans else {},
+        now=cast(Clock, current_app.extensions["clock"]).now(),
         names=_schedules().labels({each.resource_id for each in subscriptions}),
         problems={each.id: gettext(PROBLEMS.get(each.error, UNREADABLE)) for each in subscriptions if each.error},
         groups=_resources() if plans else [],
@@ -70,6 +74,7 @@ def refresh(subscription_id: str) -> ResponseReturnValue:
         flash(gettext("The calendar could not be read. What was known of it stays."), "warning")
     else:
         flash(gettext("The calendar was read again."), "success")
+        _tell_what_it_is_in_the_way_of(subscription_id)
     return redirect(url_for("calendars.calendars"), 303)
 
 
@@ -82,7 +87,15 @@ def remove(subscription_id: str) -> ResponseReturnValue:
     return redirect(url_for("calendars.calendars"), 303)
 
 
-def _follow() -> None:
+def _tell_what_it_is_in_the_way_of(subscription_id: str) -> None:
+    lectures = _subscriptions().in_the_way().get(subscription_id)
+    if lectures:
+        words = gettext("Planned lectures that this calendar is in the way of: %(count)s.", count=len(lectures))
+        more = gettext("They are listed beside it.")
+        flash(f"{words} {more}", "warning")
+
+
+def _follow() -> SubscriptionView:
     kind, _, resource_id = request.form.get("resource", "").partition(":")
     if kind not in ("point", "equipment", "lecturer"):
         raise Invalid("calendar.no_resource", N_("Please choose whom or what the calendar keeps busy."))
@@ -90,9 +103,8 @@ def _follow() -> None:
     file = request.files.get("file")
     if file is not None and file.filename:
         data = file.stream.read(FILE_MAX + 1)
-        _subscriptions().subscribe_file(name, cast(ResourceKind, kind), resource_id, data, current_user.id)
-    else:
-        _subscriptions().subscribe_url(name, cast(ResourceKind, kind), resource_id, url, current_user.id)
+        return _subscriptions().subscribe_file(name, cast(ResourceKind, kind), resource_id, data, current_user.id)
+    return _subscriptions().subscribe_url(name, cast(ResourceKind, kind), resource_id, url, current_user.id)
 
 
 def _chosen() -> tuple[CalendarKind, str, str] | None:

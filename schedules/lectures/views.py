@@ -1,11 +1,12 @@
 """Pages that plan, change and call off lectures and series."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, cast
 
 from flask import Response, current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import format_decimal, gettext
 from flask_login import current_user
 
 from core.clock import Clock
@@ -16,7 +17,8 @@ from schedules.alternatives import Offers
 from schedules.conflicts import BookingClash
 from schedules.forms import FIELD_OF, LOCAL, sentences
 from schedules.lectures.form import PlanForm, by_organisation, plan_values
-from schedules.records import LectureView, Scope
+from schedules.records import LectureDraft, LectureView, Scope
+from schedules.registry.registry_service import Registry
 from schedules.service import ScheduleService
 from schedules.views import bp
 from schedules.zones import to_local
@@ -54,6 +56,7 @@ def new_lecture() -> ResponseReturnValue:
         series = form.series()
         if series is None:
             lecture = _schedules().create_lecture(form.draft(), by=current_user.id)
+            planned = [lecture]
             flash(gettext("The lecture is in the timetable."), "success")
         else:
             planned = _schedules().create_series(series, by=current_user.id)
@@ -61,6 +64,8 @@ def new_lecture() -> ResponseReturnValue:
             flash(gettext("%(count)s lectures are in the timetable.", count=len(planned)), "success")
     except AppError as error:
         return _page(form, error)
+    for words in _remarks({each.id: each for each in planned}):
+        flash(words, "warning")
     return redirect(url_for("schedules.lecture", lecture_id=lecture.id), 303)
 
 
@@ -77,11 +82,14 @@ def edit_lecture(lecture_id: str) -> ResponseReturnValue:
     try:
         _check(form)
         scope = cast(Scope, form.scope.data or "one")
-        seen = form.seen_sequence()
-        _schedules().update_lecture(lecture_id, form.draft(), by=current_user.id, sequence=seen, scope=scope)
+        seen, draft = form.seen_sequence(), form.draft()
+        changed = _schedules().would_be(lecture_id, draft, scope)
+        _schedules().update_lecture(lecture_id, draft, by=current_user.id, sequence=seen, scope=scope)
     except AppError as error:
         return _page(form, error, lecture=found)
     flash(gettext("The lecture was changed. Calendars follow by themselves."), "success")
+    for words in _remarks(changed):
+        flash(words, "warning")
     return redirect(url_for("schedules.lecture", lecture_id=lecture_id), 303)
 
 
@@ -111,22 +119,45 @@ def _only_look(form: PlanForm, lecture: LectureView | None = None) -> ResponseRe
         return None
     if alternative:
         form.take(alternative)
+    remarks: list[str] = []
     try:
         _check(form)
         series = form.series() if lecture is None else None
         if series is not None:
-            clashes = _schedules().check_series(series)[1]
+            drafts, clashes = _schedules().check_series(series)
+            plans = {str(n): draft for n, draft in enumerate(drafts)}
         else:
-            clashes = _schedules().check(form.draft(), lecture.id if lecture else None)
+            draft = form.draft()
+            clashes = _schedules().check(draft, lecture.id if lecture else None)
+            scope = cast(Scope, form.scope.data or "one")
+            plans = _schedules().would_be(lecture.id, draft, scope) if lecture else {"": draft}
+        remarks = _remarks(plans)
         if clashes:
             raise BookingClash(clashes)
     except AppError as error:
-        return _page(form, error, lecture)
-    return _page(form, lecture=lecture, free=True)
+        return _page(form, error, lecture, remarks=remarks)
+    return _page(form, lecture=lecture, free=True, remarks=remarks)
+
+
+def _remarks(lectures: Mapping[str, LectureDraft | LectureView]) -> list[str]:
+    """Return what a planner should know of lectures that are or would be: nothing is refused for it."""
+    found = cast(Registry, current_app.extensions["registry"]).remarks.about(lectures)
+    return [
+        gettext(
+            remark.sentence,
+            **remark.words,
+            **{key: format_decimal(round(value, 1)) for key, value in remark.figures.items()},
+        )
+        for remark in found[:MOST_SAID]
+    ]
 
 
 def _page(
-    form: PlanForm, error: AppError | None = None, lecture: LectureView | None = None, free: bool = False
+    form: PlanForm,
+    error: AppError | None = None,
+    lecture: LectureView | None = None,
+    free: bool = False,
+    remarks: Sequence[str] = (),
 ) -> ResponseReturnValue:
     """Show the form, with all that was typed and, on top, what was wrong with it and what could be done instead."""
     wrong = {name: [gettext(words) for words in said] for name, said in form.errors.items()}
@@ -142,6 +173,7 @@ def _page(
         said=said[:MOST_SAID],
         more=max(0, len(said) - MOST_SAID),
         free=free,
+        remarks=remarks,
         offers=_offers(form, error, lecture),
         marked=set(wrong) | ({FIELDS[error.code]} if error and error.code in FIELDS else set()),
         courses=schedules.courses(),

@@ -19,13 +19,13 @@ from schedules.models import Booking, Lecture, LecturerProfile, LecturerTopic, O
 from schedules.names import person_key, search_key
 from schedules.registry.belonging_service import follow_lecturers
 from schedules.registry.checks import check_person
+from schedules.registry.load_service import hours_on_duty, hours_taught
 from schedules.registry.organisation_service import free_code
 from schedules.registry.place_service import refuse_booked
 from schedules.registry.records import Employment, Load, PersonDraft, PersonLine, Profile
 from schedules.zones import midnight, to_local
 
 DAY = timedelta(days=1)
-HOUR_S = 3600
 
 
 class People:
@@ -104,24 +104,12 @@ class People:
         with self._db.reading() as s:
             found(s, User, user_id)
             profile = s.get(LecturerProfile, user_id)
-            held, planned = self._hours(s, {user_id}, year).get(user_id, (0.0, 0.0))
+            year = year or self._this_year()
+            held, planned = hours_taught(s, {user_id}, year, self._zone).get(user_id, (0.0, 0.0))
             return Load(held, planned, profile.hours_max if profile else None)
 
-    def _hours(self, s: Session, ids: Collection[str], year: int | None = None) -> dict[str, tuple[float, float]]:
-        """Return (held, planned) hours of a calendar year by lecturer."""
-        year = year or to_local(self._clock.now(), self._zone).year
-        first = datetime(year, 1, 1).date()
-        start, end = midnight(first, self._zone), midnight(first.replace(year=year + 1), self._zone)
-        query = select(Lecture.lecturer_id, Lecture.starts_at, Lecture.ends_at, Lecture.status).where(
-            Lecture.lecturer_id.in_(ids),
-            Lecture.status != "cancelled",
-            Lecture.starts_at >= start,
-            Lecture.starts_at < end,
-        )
-        sums: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for lecturer_id, starts_at, ends_at, status in s.execute(query):
-            sums[lecturer_id][status != "ended"] += (ends_at - starts_at).total_seconds() / HOUR_S
-        return {lecturer_id: (held, planned) for lecturer_id, (held, planned) in sums.items()}
+    def _this_year(self) -> int:
+        return to_local(self._clock.now(), self._zone).year
 
     def _lines(self, s: Session, rows: Collection[User]) -> list[PersonLine]:
         now = self._clock.now()
@@ -132,7 +120,9 @@ class People:
         for topic in s.scalars(select(LecturerTopic)):
             topics[topic.user_id].append(topic.topic_id)
         windows = hours_of(s, teaching)
-        hours = self._hours(s, teaching)
+        hours = hours_taught(s, teaching, self._this_year(), self._zone)
+        operating = {row.id for row in rows if "operator" in row.roles}
+        duties = hours_on_duty(s, operating, self._this_year(), self._zone)
         lines = []
         for row in rows:
             known = profiles.get(row.id)
@@ -145,8 +135,10 @@ class People:
             )
             left = row.left_at is not None and row.left_at <= now
             load = Load(*hours.get(row.id, (0.0, 0.0)), profile.hours_max) if row.id in teaching else None
+            duty = Load(*duties.get(row.id, (0.0, 0.0)), None) if row.id in operating else None
             draft = person_draft(row, profile, self._zone)
-            lines.append(PersonLine(row.id, draft, orgs[row.org_id], bool(row.password_hash) and not left, left, load))
+            may_sign_in = bool(row.password_hash) and not left
+            lines.append(PersonLine(row.id, draft, orgs[row.org_id], may_sign_in, left, load, duty))
         return lines
 
 

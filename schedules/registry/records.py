@@ -198,7 +198,7 @@ class PersonDraft:
 
 @dataclass(frozen=True)
 class Load:
-    """Hours of a lecturer in one calendar year.  held, planned: hours; most: to teach in it, None: no limit."""
+    """Hours of a person in one calendar year.  held, planned: hours; most: to teach in it, None: no limit."""
 
     held: float
     planned: float
@@ -225,7 +225,10 @@ class Load:
 
 @dataclass(frozen=True)
 class PersonLine:
-    """A person with the name of their organisation; load: of lecturers."""
+    """A person with the name of their organisation.
+
+    load: of lecturers, teaching; duty: of operators, looking after points.
+    """
 
     id: str
     draft: PersonDraft
@@ -233,6 +236,7 @@ class PersonLine:
     may_sign_in: bool  # has a password and has not left
     left: bool
     load: Load | None
+    duty: Load | None = None
 
 
 @dataclass(frozen=True)

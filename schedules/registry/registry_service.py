@@ -11,6 +11,7 @@ from core.db import Database
 from schedules.booking_service import Bookings
 from schedules.models import Block, BridgePoint, Equipment, Organisation, User
 from schedules.registry.import_service import Imports
+from schedules.registry.load_service import Remarks
 from schedules.registry.organisation_service import Organisations
 from schedules.registry.people_service import People
 from schedules.registry.place_service import EquipmentSets, Points
@@ -19,7 +20,10 @@ from schedules.registry.report_service import Reports
 
 
 class Registry:
-    """`organisations`, `points`, `equipment`, `people`; `imports` fills them from sheets, `reports` sums up."""
+    """`organisations`, `points`, `equipment`, `people`.
+
+    `imports` fills them from sheets, `remarks` looks at plans, `reports` sums up what was.
+    """
 
     def __init__(self, db: Database, clock: Clock, bookings: Bookings, zone: str) -> None:
         """Use `db` for every transaction; zone: the installation's, of days and years."""
@@ -29,6 +33,7 @@ class Registry:
         self.points = Points(db, clock)
         self.equipment = EquipmentSets(db, clock)
         self.people = People(db, clock, bookings, zone)
+        self.remarks = Remarks(db, zone)
         self.imports = Imports(db, clock, zone)
         self.reports = Reports(db, zone)
 

@@ -16,6 +16,7 @@ from core.errors import N_, AppError, Invalid
 from core.permissions import ROLES, Action, Role, require
 from schedules.forms import sentences
 from schedules.names import search_key
+from schedules.records import LectureLine
 from schedules.registry import forms
 from schedules.registry.carry import PACKED_MAX, pack, unpack
 from schedules.registry.checks import PASSWORD_MIN, check_password
@@ -343,6 +344,12 @@ def person(user_id: str | None) -> ResponseReturnValue:
                 service.add(draft, _hasher().hash(password) if password else "")
             else:
                 service.update(line.id, draft)
+                if draft.profile.windows != line.draft.profile.windows and (late := _outside_hours(line)):
+                    flash(gettext("The person was saved."), "success")
+                    words = gettext("Planned lectures outside the weekly hours: %(count)s.", count=len(late))
+                    more = gettext("They stay as they are; please move them or find somebody else.")
+                    flash(f"{words} {more}", "warning")
+                    return redirect(url_for("registry.person", user_id=line.id), 303)
             return _saved(gettext("The person was saved."), "people")
         except AppError as refused:
             error = refused
@@ -376,7 +383,12 @@ def _person_page(error: AppError | None, line: Any, values: "MultiDict[str, str]
         weekdays=[gettext(day) for day in forms.WEEKDAYS],
         least=PASSWORD_MIN,
         year=_today().year,
+        outside=_outside_hours(line) if line else [],
     )
+
+
+def _outside_hours(line: Any) -> list[LectureLine]:
+    return _schedules().bookings.planned_outside_hours(line.id) if "lecturer" in line.draft.roles else []
 
 
 # ---- sheets ------------------------------------------------------------------------------------

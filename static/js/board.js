@@ -28,7 +28,7 @@ const MINUTE_MS = 60_000;
  * @property {boolean} series
  * @property {boolean} movable
  */
-/** @typedef {{resource: string, starts_at: string, ends_at: string, title: string}} Block */
+/** @typedef {{resource: string, starts_at: string, ends_at: string, title: string}} Block or an event of another body */
 /** @typedef {{resource: string, by: string, span: Span, holder: string}} LocalClash; holder: a lecture's id, empty for a block */
 /** @typedef {"start" | "end" | "both"} Edge what of a lecture is moved */
 

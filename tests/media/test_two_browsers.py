@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.media.conftest import NodeProcess, frozen, wait_for
+from tests.media.conftest import ROOM, NodeProcess, frozen, wait_for
 
 pytestmark = pytest.mark.browser
 LECTURER, POINT = "usr_lecturer", "bp_one"
@@ -105,3 +105,20 @@ def test_both_browsers_publish_and_watch_over(transport: str, node: NodeProcess,
         wait_for(lambda v=viewer: heard(v, "audio-0") and heard(v, "audio-1"), "the sound of both")
         assert viewer.protocol("up") == transport
         assert viewer.protocol("down") == transport
+
+
+def test_three_sizes_of_firefox_reach_each_viewer_as_it_asks(node: NodeProcess, page: Any, firefox_page: Any) -> None:
+    node.plan(1, {"stage": f"{POINT}/camera", "audio-0": f"{POINT}/mic"}, [POINT], boost=[POINT])
+    point, hall, phone = firefox_page(POINT), page("bp_two"), page("usr_phone")
+    point.publish("blue", 880, simulcast=True)
+    for viewer in (hall, phone):
+        viewer.watch(["stage", "audio-0"])
+        viewer.wait_height("stage", 720, 720)
+    for wanted, least, most in ((200, 100, 200), (400, 300, 400), (1080, 720, 720)):
+        node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": wanted}})
+        phone.wait_height("stage", least, most)
+        assert phone.colour("stage") == hall.colour("stage") == "blue"
+        assert hall.stats("stage")["frameHeight"] == 720
+    assert phone.stats("stage")["codec"] == "video/VP8"
+    sent = {s["rid"] for s in point.page.evaluate("() => outbound()") if s.get("rid") and s.get("framesSent")}
+    assert sent == {"q", "h", "f"}

@@ -84,7 +84,9 @@ def test_a_row_has_a_cell_for_each_day_and_one_resource_can_have_its_days_as_row
     hatches = {("bp_1", MONDAY): [Hatch(Piece(MONDAY, 0, SPAN), "Sửa điện")]}
     (row,) = rows_of([("bp_1", "Đông Hà", "")], [MONDAY, TUESDAY], items, hatches)
     assert [len(cell.placed) for cell in row.cells] == [0, 1]
-    assert row.cells[0].hatches[0].css == "fh0 fm0 lh14 lm30"
+    assert row.cells[0].hatches[0].css == "fh0 fm0 lh14 lm30 hatch-block"
+    assert Hatch(Piece(MONDAY, 0, 60), "Họp", busy=True).css == "fh0 fm0 lh1 lm0 hatch-busy"
+    assert Hatch(Piece(MONDAY, 0, 60)).css == "fh0 fm0 lh1 lm0"  # margins
     turned = days_as_rows(row, {MONDAY: "thứ hai", TUESDAY: "thứ ba"})
     assert [(line.name, len(line.cells)) for line in turned] == [("thứ hai", 1), ("thứ ba", 1)]
     assert turned[1].cells[0].resource == "bp_1"

@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.clock import to_ms
-from schedules.ical import feed, newest_change, one_line, weekly_rule
+from schedules.ical import LinkLabels, feed, newest_change, one_line, weekly_rule
 from schedules.records import LectureView
 from tests.unit.schedules.calendar_readers import has_libical, has_node, with_ical_js, with_libical
 from tests.unit.schedules.plans import EIGHT, plan
 
 URL = "https://lop.example.vn"
+LABELS = LinkLabels("Vào lớp", "Màn hình hội trường", "Xem lại")
 WEEK = timedelta(weeks=1)
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=120)
@@ -55,7 +56,7 @@ def test_two_parsers_read_back_what_was_planned(
     lecture = plan(
         starts_at=starts_at, ends_at=ends_at, zone=zone, title=title, description=description, main_point_name=title
     )
-    body = feed("Lịch", [lecture], URL, "Vào lớp")
+    body = feed("Lịch", [lecture], URL, LABELS)
     first = event_of(body)
     if zone != "UTC":  # vobject keeps the first VTIMEZONE of a name for ever
         getattr(vobject.icalendar, "__tzidMap").pop(zone, None)
@@ -76,7 +77,7 @@ def test_two_parsers_read_back_what_was_planned(
 @given(words, words)
 @settings(deadline=None, max_examples=60)
 def test_no_line_is_longer_than_75_octets_and_each_is_whole_utf8(title: str, description: str) -> None:
-    body = feed(title, [plan(title=title, description=description)], URL, title)
+    body = feed(title, [plan(title=title, description=description)], URL, LinkLabels(title, title, title))
     assert body.endswith(b"\r\n")
     for line in body.split(b"\r\n"):
         assert len(line) <= 75
@@ -88,37 +89,55 @@ def test_no_line_is_longer_than_75_octets_and_each_is_whole_utf8(title: str, des
 @settings(deadline=None, max_examples=60)
 def test_no_text_can_add_a_line_of_its_own(title: str) -> None:
     hostile = f"{title}\r\nSTATUS:CANCELLED\r\nEND:VEVENT\nBEGIN:VEVENT"
-    event = event_of(feed(hostile, [plan(title=hostile, main_point_name=hostile, course_title=hostile)], URL, hostile))
+    event = event_of(
+        feed(
+            hostile,
+            [plan(title=hostile, main_point_name=hostile, course_title=hostile)],
+            URL,
+            LinkLabels(hostile, hostile, hostile),
+        )
+    )
     assert str(event["STATUS"]) == "CONFIRMED"
 
 
 def test_the_zone_comes_with_its_rules() -> None:
-    calendar = icalendar.Calendar.from_ical(feed("Lịch", [plan()], URL, "Vào lớp"))
+    calendar = icalendar.Calendar.from_ical(feed("Lịch", [plan()], URL, LABELS))
     (zone,) = calendar.walk("VTIMEZONE")
     assert str(zone["TZID"]) == "Asia/Ho_Chi_Minh"
     assert calendar.get_missing_tzids() == set()
-    assert event_of(feed("Lịch", [plan()], URL, "Vào lớp"))["DTSTART"].params["TZID"] == "Asia/Ho_Chi_Minh"
+    assert event_of(feed("Lịch", [plan()], URL, LABELS))["DTSTART"].params["TZID"] == "Asia/Ho_Chi_Minh"
 
 
 def test_the_way_into_the_class_is_told_three_times_for_programs_that_know_only_one() -> None:
-    event = event_of(feed("Lịch", [plan()], URL, 'Vào "lớp"'))
+    labels = LinkLabels('Vào "lớp"', "Màn hình hội trường", "Xem lại")
+    event = event_of(feed("Lịch", [plan()], URL, labels))
     address = f"{URL}/lectures/{plan().id}"
-    conference = event["CONFERENCE"]
+    conference, screen = event["CONFERENCE"]
     assert str(conference) == str(event["URL"]) == address
-    assert address in str(event["DESCRIPTION"])
+    assert str(screen) == f"{URL}/kiosk"
     assert str(event["LOCATION"]) == "Đông Hà"
-    assert conference.params["VALUE"] == "URI"
-    assert conference.params["FEATURE"] == ["AUDIO", "VIDEO"]
-    assert conference.params["LABEL"] == "Vào 'lớp'"
+    for each, label in ((conference, "Vào 'lớp'"), (screen, "Màn hình hội trường")):
+        assert each.params["VALUE"] == "URI"
+        assert each.params["FEATURE"] == ["AUDIO", "VIDEO"]
+        assert each.params["LABEL"] == label
+
+
+def test_a_feed_says_the_way_to_the_hall_s_screen_to_the_phone_and_to_the_recording() -> None:
+    for event in icalendar.Calendar.from_ical(feed("Lịch", a_series(), URL, LABELS)).walk("VEVENT"):
+        *_, join, screen, replay = str(event["DESCRIPTION"]).splitlines()
+        assert join.startswith(f"Vào lớp: {URL}/lectures/lec_")
+        assert screen == f"Màn hình hội trường: {URL}/kiosk"
+        assert replay == f"{join.replace('Vào lớp', 'Xem lại')}/replay"
+        assert "?" not in f"{join}{screen}{replay}"  # no key, no token
 
 
 def test_a_cancelled_lecture_stays_in_the_calendar_and_says_so() -> None:
-    event = event_of(feed("Lịch", [plan(status="cancelled", sequence=3)], URL, "Vào lớp"))
+    event = event_of(feed("Lịch", [plan(status="cancelled", sequence=3)], URL, LABELS))
     assert (str(event["STATUS"]), int(event["SEQUENCE"])) == ("CANCELLED", 3)
 
 
 def test_an_empty_calendar_is_a_calendar() -> None:
-    calendar = icalendar.Calendar.from_ical(feed("Lịch", [], URL, "Vào lớp"))
+    calendar = icalendar.Calendar.from_ical(feed("Lịch", [], URL, LABELS))
     assert calendar.walk("VEVENT") == []
     assert str(calendar["NAME"]) == "Lịch"
     assert newest_change([]) is None
@@ -131,7 +150,7 @@ def test_through_any_chain_of_changes_the_uid_stays_and_the_last_version_wins(sh
     for n, minutes in enumerate(shifts, 1):
         moved = EIGHT + timedelta(minutes=minutes)
         versions.append(plan(starts_at=moved, sequence=n, changed_at=versions[-1].changed_at + timedelta(seconds=1)))
-    read = [event_of(feed("Lịch", [version], URL, "Vào lớp")) for version in versions]
+    read = [event_of(feed("Lịch", [version], URL, LABELS)) for version in versions]
     assert len({str(event["UID"]) for event in read}) == 1
     newest = max(read, key=lambda event: (int(event["SEQUENCE"]), event["DTSTAMP"].dt))
     assert newest.start == versions[-1].starts_at
@@ -145,7 +164,7 @@ def test_a_javascript_program_reads_it_too() -> None:
         plan(title="Kỹ năng; số, “một”", description="hai\ndòng"),
         plan(id="lec_2", uid="lec_2@diem-cau", zone="Europe/Berlin", status="cancelled", sequence=2),
     ]
-    first, second = with_ical_js(feed("Lịch", lectures, URL, "Vào lớp"))
+    first, second = with_ical_js(feed("Lịch", lectures, URL, LABELS))
     assert (first["summary"], first["location"]) == ("Kỹ năng; số, “một”", "Đông Hà")
     assert "hai\ndòng" in first["description"]
     assert (first["starts_ms"], first["ends_ms"]) == (to_ms(EIGHT), to_ms(EIGHT) + 90 * 60_000)
@@ -162,7 +181,7 @@ def test_libical_reads_it_too() -> None:
         plan(title="Kỹ năng; số, “một”", sequence=3),
         plan(id="lec_2", uid="lec_2@diem-cau", zone="Europe/Berlin", status="cancelled"),
     ]
-    read = with_libical(feed("Lịch", lectures, URL, "Vào lớp"))
+    read = with_libical(feed("Lịch", lectures, URL, LABELS))
     assert (read["errors"], read["method"]) == (0, "PUBLISH")
     first, second = read["events"]
     assert (first["uid"], first["sequence"], first["summary"]) == (lectures[0].uid, 3, "Kỹ năng; số, “một”")
@@ -195,7 +214,7 @@ def a_series() -> list[LectureView]:
 
 
 def test_a_feed_has_a_series_as_one_uid_with_a_rule_and_an_instance_for_each_lecture() -> None:
-    whole, *instances = icalendar.Calendar.from_ical(feed("Lịch", a_series(), URL, "Vào lớp")).walk("VEVENT")
+    whole, *instances = icalendar.Calendar.from_ical(feed("Lịch", a_series(), URL, LABELS)).walk("VEVENT")
     assert {str(event["UID"]) for event in (whole, *instances)} == {"ser_1@diem-cau"}
     assert whole["RRULE"].to_ical() == b"FREQ=WEEKLY;UNTIL=20260330T010000Z"
     assert [at.dt for at in whole["EXDATE"].dts] == [EIGHT + 3 * WEEK]
@@ -209,20 +228,20 @@ def test_a_feed_has_a_series_as_one_uid_with_a_rule_and_an_instance_for_each_lec
 
 
 def test_vobject_expands_the_series_to_its_weeks() -> None:
-    whole = vobject.readOne(feed("Lịch", a_series(), URL, "Vào lớp").decode()).vevent_list[0]
+    whole = vobject.readOne(feed("Lịch", a_series(), URL, LABELS).decode()).vevent_list[0]
     assert [at.astimezone(UTC) for at in whole.rruleset] == [EIGHT + n * WEEK for n in (0, 1, 2, 4)]
 
 
 @pytest.mark.skipif(not has_node(), reason="node is not installed")
 def test_a_javascript_program_sees_each_lecture_of_the_series_once_and_where_it_was_moved() -> None:
-    whole, *instances = with_ical_js(feed("Lịch", a_series(), URL, "Vào lớp"))
+    whole, *instances = with_ical_js(feed("Lịch", a_series(), URL, LABELS))
     assert whole["occurrences_ms"] == [to_ms(lecture.starts_at) for lecture in a_series()]
     assert [event["recurrence_ms"] for event in instances] == [to_ms(EIGHT + n * WEEK) for n in (0, 1, 2, 4)]
 
 
 @pytest.mark.skipif(not has_libical(), reason="libical is not installed (make test installs it)")
 def test_libical_reads_the_rule_and_the_instances() -> None:
-    read = with_libical(feed("Lịch", a_series(), URL, "Vào lớp"))
+    read = with_libical(feed("Lịch", a_series(), URL, LABELS))
     whole, *instances = read["events"]
     assert read["errors"] == 0
     assert whole["rule"] == "FREQ=WEEKLY;UNTIL=20260330T010000Z"
@@ -232,7 +251,7 @@ def test_libical_reads_the_rule_and_the_instances() -> None:
 
 def test_a_lone_lecture_of_a_series_keeps_its_own_uid() -> None:
     """Programs do not all bear an instance without the event that has the rule."""
-    event = event_of(feed("Lịch", [in_series(1)], URL, "Vào lớp"))
+    event = event_of(feed("Lịch", [in_series(1)], URL, LABELS))
     assert str(event["UID"]) == "lec_1@diem-cau"
     assert "RECURRENCE-ID" not in event and "RELATED-TO" not in event
 
@@ -241,7 +260,7 @@ def test_lectures_that_no_weekly_rule_describes_keep_their_own_uids() -> None:
     other_hour = in_series(1, recurrence_at=EIGHT + WEEK + timedelta(hours=2))
     same_instance = in_series(1, recurrence_at=EIGHT)
     for second in (other_hour, same_instance):
-        events = icalendar.Calendar.from_ical(feed("Lịch", [in_series(0), second], URL, "Vào lớp")).walk("VEVENT")
+        events = icalendar.Calendar.from_ical(feed("Lịch", [in_series(0), second], URL, LABELS)).walk("VEVENT")
         assert [str(event["UID"]) for event in events] == ["lec_0@diem-cau", "lec_1@diem-cau"]
 
 
@@ -252,7 +271,7 @@ def test_the_zone_of_the_series_is_the_one_in_which_every_week_is_alike() -> Non
         in_series(0, starts_at=before, recurrence_at=before),
         in_series(1, starts_at=after, recurrence_at=after, zone="Europe/Berlin"),
     ]
-    whole, *instances = icalendar.Calendar.from_ical(feed("Lịch", lectures, URL, "Vào lớp")).walk("VEVENT")
+    whole, *instances = icalendar.Calendar.from_ical(feed("Lịch", lectures, URL, LABELS)).walk("VEVENT")
     assert {event["RECURRENCE-ID"].params["TZID"] for event in instances} == {"Europe/Berlin"}
     assert [event["RECURRENCE-ID"].dt for event in instances] == [before, after]
     assert whole["DTSTART"].params["TZID"] == "Europe/Berlin"

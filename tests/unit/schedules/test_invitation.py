@@ -68,7 +68,8 @@ def test_a_request_says_the_way_to_the_hall_s_screen_to_the_phone_and_to_the_rec
     assert f"Vào buổi học: {URL}/lectures/{plan().id}" in lines
     assert f"Màn hình hội trường: {URL}/kiosk" in lines
     assert f"Xem lại: {URL}/lectures/{plan().id}/replay" in lines
-    conference = event["CONFERENCE"]
+    conference, screen = event["CONFERENCE"]
+    assert str(screen) == f"{URL}/kiosk"
     assert str(conference) == f"{URL}/lectures/{plan().id}"
     assert (conference.params["VALUE"], conference.params["FEATURE"]) == ("URI", ["AUDIO", "VIDEO"])
 
@@ -97,9 +98,10 @@ def test_a_lecture_of_a_series_is_invited_to_under_its_own_uid() -> None:
 
 def test_invitation_and_feed_agree_on_what_programs_compare() -> None:
     _, invited = read(invite(plan(sequence=1)))
-    _, fed = read(feed("Lịch", [plan(sequence=1)], URL, "Vào lớp"))
-    for name in ("UID", "SEQUENCE", "SUMMARY", "LOCATION", "STATUS", "URL"):
+    _, fed = read(feed("Lịch", [plan(sequence=1)], URL, LABELS))
+    for name in ("UID", "SEQUENCE", "SUMMARY", "LOCATION", "STATUS", "URL", "DESCRIPTION"):
         assert str(invited[name]) == str(fed[name])
+    assert [str(way) for way in invited["CONFERENCE"]] == [str(way) for way in fed["CONFERENCE"]]
     assert (invited.start, invited.end) == (fed.start, fed.end)
 
 
