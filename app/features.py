@@ -29,7 +29,9 @@ def blueprints() -> list[Blueprint]:
     from schedules.lectures.views import bp as lectures  # the schedules' own, with more pages
     from schedules.plans.views import bp as plans
     from schedules.registry.blocks.views import bp as blocks
+    from schedules.registry.imports.views import bp as imports
     from schedules.registry.views import bp as registry
     from schedules.rosters.views import bp as rosters
 
-    return list(dict.fromkeys((schedules, lectures, calendars, registry, blocks, rosters, plans, attendance, replays)))
+    pages = (schedules, lectures, calendars, registry, blocks, imports, rosters, plans, attendance, replays)
+    return list(dict.fromkeys(pages))

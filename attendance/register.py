@@ -62,6 +62,7 @@ class Words:
     names: Mapping[str, str]  # of points and people, by id
     polls: Mapping[str, PollWords]
     hands: Mapping[str, Mapping[str, Sequence[int]]]  # poll -> point -> hands per option
+    organisations: Mapping[str, str]  # of points, as they were called when the lecture began
 
 
 def whole_minutes(span_ms: int) -> int:
@@ -87,6 +88,7 @@ class PointLine:
     early_ms: int  # of the class that was left when it was last connected; 0: stayed to the end
     speaking_ms: int
     turns: int
+    organisation: str  # as it was when the lecture began
 
     @property
     def is_absent(self) -> bool:
@@ -244,6 +246,7 @@ def _point_line(point_id: str, is_main: bool, evidence: Evidence, words: Words, 
         early_ms=lesson[1] - in_class[-1][1] if lesson and in_class else 0,
         speaking_ms=length_ms(speaking),
         turns=len(speaking),
+        organisation=words.organisations.get(point_id, ""),
     )
 
 

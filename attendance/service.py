@@ -52,6 +52,10 @@ class Schedules(Protocol):
         """Return the names of users and points."""
         ...
 
+    def point_organisations(self, lecture_id: str, /) -> Mapping[str, str]:
+        """Return what the organisation of each point was called when the lecture began, by the point's id."""
+        ...
+
 
 @dataclass(frozen=True)
 class BallotsChanged:
@@ -94,6 +98,11 @@ class AttendanceService:
         Raises Invalid people.out_of_range, and what the room refuses.
         """
         self._rooms.count_people(lecture_id, by, role, point_id, checked_people(people))
+
+    def people_declared(self, lecture_ids: Iterable[str]) -> dict[tuple[str, str], int]:
+        """Return how many people were declared last, by (lecture, point); where nobody declared any it is absent."""
+        entries = self._journal.entries_of("people.counted", lecture_ids)
+        return {(entry.lecture_id, entry.body["point"]): entry.body["people"] for entry in entries}
 
     # ---- ballots ---------------------------------------------------------------------------
 
@@ -222,6 +231,7 @@ class AttendanceService:
             names=self._schedules.labels(sorted(ids)),
             polls=self._rooms.labels_of_polls(polls),
             hands=self._hands(polls),
+            organisations=self._schedules.point_organisations(lecture_id),
         )
         return build(evidence, lecture, words, to_ms(self._clock.now()))
 

@@ -31,6 +31,7 @@ POINT_HEADINGS = (
     N_("Left early (minutes)"),
     N_("Speaking (seconds)"),
     N_("Remark"),
+    N_("Organisation"),  # last, so that whoever reads columns by their number finds them where they were
 )
 
 
@@ -52,7 +53,7 @@ def _rows(register: Register, say: Say) -> Iterator[Iterable[str | int | None]]:
     yield [say(heading) for heading in POINT_HEADINGS]
     for number, line in enumerate(register.lines, 1):
         remarks = "; ".join(say(message) % values for message, values in register.remarks(line))
-        yield [number, *_point_row(line, zone, say), remarks]
+        yield [number, *_point_row(line, zone, say), remarks, line.organisation]
     for poll in register.polls:
         yield []
         yield from _poll_rows(poll, say)

@@ -19,6 +19,7 @@ from core.db import Base, Database
 from core.errors import N_, Conflict
 
 GENESIS = "0" * 64
+CHUNK = 500  # ids in one query
 
 
 class JournalRow(Base):
@@ -154,6 +155,19 @@ class Journal:
         having = select(JournalRow.lecture_id).where(JournalRow.type == kind, JournalRow.at_ms >= since_ms)
         with self._db.reading() as session:
             return list(session.scalars(having.distinct().order_by(JournalRow.lecture_id)))
+
+    def entries_of(self, kind: str, lecture_ids: Iterable[str]) -> list[Entry]:
+        """Return the entries of one type of some lectures, those of each in order."""
+        ids, found = sorted(set(lecture_ids)), []
+        with self._db.reading() as session:
+            for start in range(0, len(ids), CHUNK):
+                rows = session.scalars(
+                    select(JournalRow)
+                    .where(JournalRow.type == kind, JournalRow.lecture_id.in_(ids[start : start + CHUNK]))
+                    .order_by(JournalRow.lecture_id, JournalRow.seq)
+                )
+                found += [Entry(r.lecture_id, r.seq, r.at_ms, r.type, json.loads(r.body)) for r in rows]
+        return found
 
     def verify(self, lecture_id: str) -> Fault | None:
         """Walk a lecture's chain.  Returns the first fault, or None when it is whole.

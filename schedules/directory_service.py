@@ -54,7 +54,7 @@ class Directory:
         row = Organisation(id=new_id("org"), name=name, parent_id=parent_id)
         with self._db.transaction() as s:
             if parent_id is not None:
-                found(s, Organisation, parent_id)
+                check_home(s, parent_id)
             s.add(row)
             s.flush()
             history_service.begin(s, row, self._clock.now())
@@ -68,7 +68,7 @@ class Directory:
         with self._db.transaction() as s:
             row = found(s, Organisation, org_id)
             if parent_id is not None:
-                found(s, Organisation, parent_id)
+                check_home(s, parent_id)
             history_service.change(s, row, self._clock.now(), row.name, row.tier or "", parent_id)
 
     def organisations(self) -> list[OrganisationView]:
@@ -82,7 +82,7 @@ class Directory:
         stack = [(row, 0) for row in reversed(children.get(None, []))]
         while stack:
             row, depth = stack.pop()
-            ordered.append(OrganisationView(row.id, row.name, row.parent_id, depth))
+            ordered.append(OrganisationView(row.id, row.name, row.parent_id, depth, row.abolished_at is not None))
             stack.extend((child, depth + 1) for child in reversed(children.get(row.id, [])))
         return ordered
 
@@ -105,7 +105,7 @@ class Directory:
             search_key=search_key(new.name),
         )
         with self._db.transaction() as s:
-            found(s, Organisation, new.org_id)
+            check_home(s, new.org_id)
             if s.scalar(select(User.id).where(User.login == login)):
                 raise Conflict("user.login_taken", N_("The login “%(login)s” is already in use."), login=login)
             s.add(row)
@@ -151,7 +151,7 @@ class Directory:
             id=new_id("bp"), name=name, place=place, capacity=capacity, org_id=org_id, calendar_key=new_key()
         )
         with self._db.transaction() as s:
-            found(s, Organisation, org_id)
+            check_home(s, org_id)
             s.add(row)
         return self.point(row.id)
 
@@ -246,7 +246,7 @@ class Directory:
             raise Invalid("course.no_title", N_("Please give the course a title."))
         row = Course(id=new_id("crs"), title=title, org_id=org_id, audience=audience)
         with self._db.transaction() as s:
-            found(s, Organisation, org_id)
+            check_home(s, org_id)
             s.add(row)
             s.flush()
             for position, words in enumerate(topics):
@@ -346,6 +346,13 @@ def found(s: Session, table: type[Row], row_id: str) -> Row:
     if row is None:
         raise NotFound(CODES[table], NO_SUCH[table])
     return row
+
+
+def check_home(s: Session, org_id: str) -> None:
+    """Raise NotFound or Conflict unless something new can belong to this organisation."""
+    row = found(s, Organisation, org_id)
+    if row.abolished_at is not None:
+        raise Conflict("organisation.abolished", N_("“%(name)s” has been abolished."), name=row.name)
 
 
 def user_view(row: User) -> UserView:

@@ -296,6 +296,7 @@ class Lecture(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     topic_id: Mapped[str] = mapped_column(ForeignKey("topics.id"), index=True)
     lecturer_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
+    lecturer_org_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"), index=True)  # at its start
     starts_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
     ends_at: Mapped[datetime] = mapped_column(UtcDateTime)
     zone: Mapped[str] = mapped_column(String(60))
@@ -322,6 +323,7 @@ class LecturePoint(Base):
 
     lecture_id: Mapped[str] = mapped_column(ForeignKey("lectures.id"), primary_key=True)
     point_id: Mapped[str] = mapped_column(ForeignKey("bridge_points.id"), primary_key=True, index=True)
+    org_id: Mapped[str] = mapped_column(ForeignKey("organisations.id"), index=True)  # the point's at the start
     position: Mapped[int] = mapped_column(Integer)
     equipment_id: Mapped[str | None] = mapped_column(ForeignKey("equipment.id"))  # brought; None: what stands there
     operator_id: Mapped[str | None] = mapped_column(ForeignKey("users.id"))  # who looks after it this time

@@ -148,16 +148,18 @@ class Planner:
     # ---- inside a transaction ----
 
     def _fill(self, s: Session, row: Lecture, draft: LectureDraft) -> None:
-        _check_known(s, draft)
+        homes = _check_known(s, draft)
         brought, operators = dict(draft.equipment), dict(draft.operators)
         row.title, row.description = " ".join(draft.title.split()), draft.description
         row.topic_id, row.lecturer_id, row.zone = draft.topic_id, draft.lecturer_id, draft.zone
+        row.lecturer_org_id = homes[draft.lecturer_id]
         row.starts_at, row.ends_at, row.changed_at = draft.starts_at, draft.ends_at, self._clock.now()
         row.setup_min, row.teardown_min = draft.setup_min, draft.teardown_min
         row.places = [
             LecturePoint(
                 lecture_id=row.id,
                 point_id=point_id,
+                org_id=homes[point_id],
                 position=n,
                 equipment_id=brought.get(point_id),
                 operator_id=operators.get(point_id),
@@ -198,8 +200,11 @@ def _latest_of_each_kind(drafts: Iterable[LectureDraft]) -> Iterable[LectureDraf
     return latest.values()
 
 
-def _check_known(s: Session, draft: LectureDraft) -> None:
-    """Raise NotFound or Invalid unless all that a draft names is there, in use, and what it should be."""
+def _check_known(s: Session, draft: LectureDraft) -> dict[str, str]:
+    """Raise NotFound or Invalid unless all that a draft names is there, in use, and what it should be.
+
+    Returns the organisations of the lecturer and of the points, by their ids.
+    """
     found(s, Topic, draft.topic_id)
     lecturer = found(s, User, draft.lecturer_id)
     if "lecturer" not in lecturer.roles or _gone(lecturer.left_at, draft):
@@ -221,6 +226,7 @@ def _check_known(s: Session, draft: LectureDraft) -> None:
                 equipment=equipment.name,
             )
     _check_operators(s, dict(draft.operators))
+    return {lecturer.id: lecturer.org_id, **{point.id: point.org_id for point in known}}
 
 
 def _check_operators(s: Session, operators: Mapping[str, str]) -> None:

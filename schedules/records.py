@@ -21,6 +21,7 @@ class OrganisationView:
     name: str
     parent_id: str | None
     depth: int
+    is_abolished: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +242,8 @@ class LectureView:
     series_id: str | None = None
     series_uid: str | None = None  # in calendars
     recurrence_at: datetime | None = None  # its first start in the series
+    org_ids: tuple[str, ...] = ()  # to which the points belong when it begins, in the order of `all_point_ids`
+    lecturer_org_id: str = ""  # the same of the lecturer
 
     @property
     def all_point_ids(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """The timetable: plan, change and cancel lectures, hold what they need. The only SQL on these tables."""
 
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
@@ -36,6 +36,8 @@ from schedules.models import (
 from schedules.pairing_service import PairingService
 from schedules.planning_service import Change, Planner, in_series
 from schedules.records import DeviceView, LectureDraft, LectureView, Scope, SeriesDraft, Status
+from schedules.registry.belonging_service import heirs_of_courses, lineage_of, within
+from schedules.registry.lineage import Lineage, Period
 from schedules.series import moved
 from schedules.stream_service import StreamService
 from schedules.zones import to_local
@@ -262,25 +264,27 @@ class ScheduleService(Directory):
         return (current[0] if current else None), (following[0] if following else None)
 
     def organisations_of_lecture(self, lecture_id: str) -> set[str]:
-        """Return the organisations that take part: of the lecturer, and of every point."""
+        """Return the organisations that take part: of the lecturer, and of every point, when it begins."""
         with self._db.reading() as s:
-            row = found(s, Lecture, lecture_id)
-            points = [place.point_id for place in row.places]
-            taking_part = set(s.scalars(select(BridgePoint.org_id).where(BridgePoint.id.in_(points))))
-            return taking_part | {s.get_one(User, row.lecturer_id).org_id}
+            return _taking_part(found(s, Lecture, lecture_id))
 
     def organisations_over_lecture(self, lecture_id: str) -> set[str]:
-        """Return the organisations that take part and all above them: whose observers may look."""
+        """Return the organisations that take part and all above them when it begins: whose observers may look."""
         with self._db.reading() as s:
-            parents = {row.id: row.parent_id for row in s.execute(select(Organisation.id, Organisation.parent_id))}
-        climbing: list[str | None] = list(self.organisations_of_lecture(lecture_id))
-        reached: set[str] = set()
-        while climbing:
-            org_id = climbing.pop()
-            if org_id is not None and org_id not in reached:
-                reached.add(org_id)
-                climbing.append(parents[org_id])
-        return reached
+            row = found(s, Lecture, lecture_id)
+            return lineage_of(s).above(_taking_part(row), row.starts_at)
+
+    def point_organisations(self, lecture_id: str) -> dict[str, str]:
+        """Return what the organisation of each point is called when a lecture begins, by the point's id."""
+        with self._db.reading() as s:
+            row = found(s, Lecture, lecture_id)
+            lineage = lineage_of(s)
+            return {place.point_id: lineage.name(place.org_id, row.starts_at) for place in row.places}
+
+    def lineage(self) -> Lineage:
+        """Return the trees of organisations of all moments, to ask for many lectures."""
+        with self._db.reading() as s:
+            return lineage_of(s)
 
     # ---- calendars ----
 
@@ -330,18 +334,16 @@ _CALENDARS: dict[CalendarKind, type[Any]] = {
 def _concerns(s: Session, kind: CalendarKind, of_id: str) -> ColumnElement[bool]:
     """Return the condition for the lectures in a calendar.
 
-    An organisation's has what its points, those of all below it, and its courses take part in; a person's
-    what they teach, look after or are enrolled in.
+    An organisation's has what its points, those of all that is below it when the lecture begins, and its courses
+    take part in; a person's what they teach, look after or are enrolled in.
     """
     if kind == "point":
         return Lecture.places.any(LecturePoint.point_id == of_id)
     if kind == "course":
         return Lecture.topic_id.in_(select(Topic.id).where(Topic.course_id == of_id))
     if kind == "organisation":
-        below = _below(s, of_id)
-        points = select(BridgePoint.id).where(BridgePoint.org_id.in_(below))
-        topics = select(Topic.id).join(Course, Course.id == Topic.course_id).where(Course.org_id.in_(below))
-        return or_(Lecture.places.any(LecturePoint.point_id.in_(points)), Lecture.topic_id.in_(topics))
+        heirs = heirs_of_courses(s)
+        return or_(*(_below_takes_part(period, heirs) for period in lineage_of(s).periods(of_id)))
     teaches = Lecture.lecturer_id == of_id
     if kind == "lecturer":
         return teaches
@@ -354,17 +356,21 @@ def _concerns(s: Session, kind: CalendarKind, of_id: str) -> ColumnElement[bool]
     )
 
 
-def _below(s: Session, org_id: str) -> set[str]:
-    """Return an organisation and all below it."""
-    children: dict[str | None, list[str]] = {}
-    for row in s.execute(select(Organisation.id, Organisation.parent_id)):
-        children.setdefault(row.parent_id, []).append(row.id)
-    reached, climbing = {org_id}, [org_id]
-    while climbing:
-        below = [child for child in children.get(climbing.pop(), ()) if child not in reached]
-        reached.update(below)
-        climbing.extend(below)
-    return reached
+def _below_takes_part(period: Period, heirs: Mapping[str, Sequence[Period]]) -> ColumnElement[bool]:
+    points = Lecture.places.any(LecturePoint.org_id.in_(period.below))
+    courses = [_of_courses(period.below - heirs.keys())]
+    for org_id, spans in heirs.items():
+        courses += [within(span, _of_courses({org_id})) for span in spans if span.below <= period.below]
+    return within(period, or_(points, *courses))
+
+
+def _of_courses(org_ids: Collection[str]) -> ColumnElement[bool]:
+    topics = select(Topic.id).join(Course, Course.id == Topic.course_id)
+    return Lecture.topic_id.in_(topics.where(Course.org_id.in_(org_ids)))
+
+
+def _taking_part(row: Lecture) -> set[str]:
+    return {row.lecturer_org_id, *(place.org_id for place in row.places)}
 
 
 def _change_of(other: LectureView, first: LectureView, draft: LectureDraft) -> Change:
@@ -437,4 +443,6 @@ def _view(row: Lecture, topic: Topic, names: dict[str, str]) -> LectureView:
         series_id=row.series_id,
         series_uid=names[row.series_id] if row.series_id else None,
         recurrence_at=row.recurrence_at,
+        org_ids=tuple(place.org_id for place in row.places),
+        lecturer_org_id=row.lecturer_org_id,
     )

@@ -108,3 +108,28 @@ def test_the_database_itself_refuses_a_double_booking(postgres_url: str) -> None
         names = connection.exec_driver_sql("SELECT conname FROM pg_constraint WHERE contype = 'x'").scalars().all()
     database.engine.dispose()
     assert "bookings_no_overlap" in names
+
+
+LECTURE_AT_TWO_POINTS = (
+    "INSERT INTO bridge_points (id, name, place, capacity, org_id, calendar_key) "
+    "VALUES ('bp_1', 'Đông Hà', '', 0, 'org_1', 'k'), ('bp_2', 'Khe Sanh', '', 0, 'org_2', 'k')",
+    "INSERT INTO lecture_points (lecture_id, point_id, position) VALUES ('lec_1', 'bp_1', 0), ('lec_1', 'bp_2', 1)",
+)
+
+
+def test_lectures_of_before_get_the_organisations_of_today(empty: Database) -> None:
+    schema.upgrade(empty, "0002")
+    with empty.transaction() as session:
+        for row in OLD_ROWS:
+            session.execute(text(row))
+    schema.upgrade(empty, "0003")
+    with empty.transaction() as session:
+        for row in LECTURE_AT_TWO_POINTS:
+            session.execute(text(row))
+    for _ in range(2):  # there, back, and there again
+        schema.upgrade(empty)
+        with empty.reading() as session:
+            places = session.execute(text("SELECT point_id, org_id FROM lecture_points ORDER BY position")).all()
+            assert places == [("bp_1", "org_1"), ("bp_2", "org_2")]
+            assert session.scalar(text("SELECT lecturer_org_id FROM lectures")) == "org_2"
+        schema.downgrade(empty, "0003")

@@ -1,11 +1,11 @@
 """Which part of the timetable a page shows: the view, the days, what is left out. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, get_args
 
-from schedules.records import LectureView, OrganisationView
+from schedules.records import LectureView
 from schedules.week import monday_of
 from schedules.zones import FIRST_YEAR, LAST_YEAR
 
@@ -89,19 +89,10 @@ def _day(words: str, today: date) -> date:
         return today
 
 
-def below(org_id: str, tree: Iterable[OrganisationView]) -> set[str]:
-    """Return an organisation and all below it.  tree: each parent before its children."""
-    reached = {org_id}
-    for organisation in tree:
-        if organisation.parent_id in reached:
-            reached.add(organisation.id)
-    return reached
-
-
-def is_shown(lecture: LectureView, choice: Choice, points: Collection[str], lecturers: Collection[str]) -> bool:
+def is_shown(lecture: LectureView, choice: Choice, orgs: Collection[str]) -> bool:
     """Return whether a lecture is among those asked for.
 
-    points, lecturers: of the organisation that is asked for and all below it; not asked when there is none.
+    orgs: the organisation that is asked for and all below it when the lecture begins; not asked when there is none.
     """
     if choice.topic and lecture.topic_id != choice.topic:
         return False
@@ -111,4 +102,4 @@ def is_shown(lecture: LectureView, choice: Choice, points: Collection[str], lect
         return False
     if choice.lecturer and lecture.lecturer_id != choice.lecturer:
         return False
-    return not choice.org or lecture.lecturer_id in lecturers or any(p in points for p in lecture.all_point_ids)
+    return not choice.org or lecture.lecturer_org_id in orgs or any(org_id in orgs for org_id in lecture.org_ids)

@@ -16,7 +16,7 @@ from core.clock import Clock
 from core.config import Config
 from core.errors import AppError, Conflict
 from core.permissions import any_may, require
-from schedules.board.choice import Choice, below, choice_of, is_shown
+from schedules.board.choice import Choice, choice_of, is_shown
 from schedules.board.layout import (
     CLOSES,
     GRID,
@@ -37,6 +37,7 @@ from schedules.calendars.subscription_service import BusyView, SubscriptionServi
 from schedules.conflicts import BookingClash, NamedClash, sentence_of, words_of
 from schedules.forms import sentences
 from schedules.records import BlockView, LectureDraft, LectureView
+from schedules.registry.lineage import Lineage
 from schedules.service import ScheduleService
 from schedules.views import bp
 from schedules.week import days_of
@@ -58,13 +59,13 @@ def timetable() -> ResponseReturnValue:
     require(current_user.roles, "timetable.view")
     zone, now = _config().zone, to_local(_clock().now(), _config().zone)
     choice = choice_of(request.args, now.date())
-    everything = _lectures(choice)
-    listed = _listed(choice, everything)
+    everything, lineage = _lectures(choice), _schedules().lineage()
+    listed = _listed(choice, everything, lineage)
     standing = [lecture for lecture in listed if lecture.status != "cancelled"]
     plans = any_may(current_user.roles, "lecture.plan")
     held = Held(_schedules().bookings.blocks(*_range(choice)), _busy(choice, plans))
     agenda = days_of(choice.days[0], listed, zone, len(choice.days))
-    rows = [] if choice.view == "month" else _rows(choice, standing, held)
+    rows = [] if choice.view == "month" else _rows(choice, standing, held, lineage)
     hues = hues_of(lecture.course_id for lecture in listed)
     names = {lecture.course_id: lecture.course_title for lecture in listed}
     return render_template(
@@ -140,35 +141,40 @@ def _not_begun(now: datetime) -> dict[str, str]:
     return {i: gettext("has not begun since %(time)s", time=time) for i, time in since.items()}
 
 
-def _listed(choice: Choice, lectures: Sequence[LectureView]) -> list[LectureView]:
-    points, lecturers = _of_organisation(choice.org)
-    return [lecture for lecture in lectures if is_shown(lecture, choice, points, lecturers)]
+def _listed(choice: Choice, lectures: Sequence[LectureView], lineage: Lineage) -> list[LectureView]:
+    return [lecture for lecture in lectures if is_shown(lecture, choice, lineage.below(choice.org, lecture.starts_at))]
 
 
-def _of_organisation(org_id: str) -> tuple[set[str], set[str]]:
-    """Return the points and lecturers of an organisation and all below it; all of them for none."""
+def _resources(choice: Choice, lectures: Sequence[LectureView], lineage: Lineage) -> list[tuple[str, str, str]]:
+    """Return (id, name, note) of what the rows could be.
+
+    Of an organisation: what belongs to it now, and what belonged to it when the lectures that are shown began.
+    """
     service = _schedules()
-    points, lecturers = service.points(), service.users("lecturer")
-    if org_id:
-        orgs = below(org_id, service.organisations())
-        points = [point for point in points if point.org_id in orgs]
-        lecturers = [user for user in lecturers if user.org_id in orgs]
-    return {point.id for point in points}, {user.id for user in lecturers}
-
-
-def _resources(choice: Choice) -> list[tuple[str, str, str]]:
-    """Return (id, name, note) of what the rows could be."""
-    service = _schedules()
-    points, lecturers = _of_organisation("" if choice.is_single else choice.org)
     if choice.lecturer or (choice.rows == "lecturers" and not choice.point):
-        found = [(user.id, user.name, "") for user in service.users("lecturer") if user.id in lecturers]
+        found = [(user.id, user.name, "", user.org_id) for user in service.users("lecturer")]
     else:
-        found = [(point.id, point.name, point.place) for point in service.points() if point.id in points]
+        found = [(point.id, point.name, point.place, point.org_id) for point in service.points()]
     only = choice.lecturer or choice.point
-    return [entry for entry in found if not only or entry[0] == only]
+    if only or not choice.org:
+        return [entry[:3] for entry in found if not only or entry[0] == only]
+    then = {
+        resource
+        for lecture in lectures
+        for resource, org_id in _homes(lecture)
+        if org_id in lineage.below(choice.org, lecture.starts_at)
+    }
+    orgs = lineage.below(choice.org, _range(choice)[1])
+    return [entry[:3] for entry in found if entry[3] in orgs or entry[0] in then]
 
 
-def _rows(choice: Choice, lectures: Sequence[LectureView], held: Held) -> list[Row]:
+def _homes(lecture: LectureView) -> list[tuple[str, str]]:
+    """Return (point or lecturer, organisation) of all who take part."""
+    pairs = zip(lecture.all_point_ids, lecture.org_ids, strict=True)
+    return [*pairs, (lecture.lecturer_id, lecture.lecturer_org_id)]
+
+
+def _rows(choice: Choice, lectures: Sequence[LectureView], held: Held, lineage: Lineage) -> list[Row]:
     """Return the board's rows; when a course or topic is asked for, only those that have something to show."""
     zone, days = _config().zone, choice.days
     items: dict[Spot, list[tuple[object, Piece]]] = defaultdict(list)
@@ -191,9 +197,8 @@ def _rows(choice: Choice, lectures: Sequence[LectureView], held: Held) -> list[R
         for piece in pieces(_wall(busy.starts_at, zone), _wall(busy.ends_at, zone), days):
             hatches[busy.resource_id, piece.day].append(Hatch(piece, words, busy=True))
     taking_part = {resource for resource, _ in items}
-    wanted = [
-        r for r in _resources(choice) if r[0] in taking_part or choice.is_single or not (choice.course or choice.topic)
-    ]
+    found = _resources(choice, lectures, lineage)
+    wanted = [r for r in found if r[0] in taking_part or choice.is_single or not (choice.course or choice.topic)]
     rows = rows_of(wanted, days, items, hatches)
     if choice.is_single and choice.view == "week" and rows:
         return days_as_rows(rows[0], {day: format_date(day, "EEEE, d/M") for day in days})
@@ -229,18 +234,20 @@ def _now_at(now: datetime) -> str:
 def _filters(choice: Choice) -> dict[str, Any]:
     """Return what the filter offers, and in words what is chosen."""
     service = _schedules()
-    courses = service.courses()
+    courses, organisations = service.courses(), service.organisations()
+    abolished = [(o.id, o.name) for o in organisations if o.is_abolished]
     offered: dict[str, list[tuple[str, str]]] = {
         "point": [(point.id, point.name) for point in service.points()],
         "lecturer": [(user.id, user.name) for user in service.users("lecturer")],
-        "org": [(o.id, "\u2003" * o.depth + o.name) for o in service.organisations()],
+        "org": [(o.id, "\u2003" * o.depth + o.name) for o in organisations if not o.is_abolished],
         "course": [(course.id, course.title) for course in courses],
         "topic": [(t.id, t.title) for c in courses for t in c.topics if choice.course in ("", c.id)],
     }
     chosen = [
         (name, words.strip()) for name, choices in offered.items() for i, words in choices if i == getattr(choice, name)
     ]
-    return {"offered": offered, "chosen": chosen}
+    chosen += [("org", gettext("%(name)s (abolished)", name=words)) for i, words in abolished if i == choice.org]
+    return {"offered": offered, "abolished": {"org": abolished}, "chosen": chosen}
 
 
 def _page_data(choice: Choice, lectures: Sequence[LectureView], held: Held) -> dict[str, Any]:

@@ -340,8 +340,10 @@ def _year_choices() -> dict[str, Any]:
     for course in _schedules().courses():
         of.append((course.id, course.title))
         of += [(topic.id, f"\u2003{topic.title}") for topic in course.topics]
-    organisations = [(o.id, "\u2003" * o.depth + o.name) for o in _schedules().organisations()]
-    return {"organisations": organisations, "of_choices": of}
+    everything = _schedules().organisations()
+    organisations = [(o.id, "\u2003" * o.depth + o.name) for o in everything if not o.is_abolished]
+    abolished = [(o.id, o.name) for o in everything if o.is_abolished]
+    return {"organisations": organisations, "abolished": abolished, "of_choices": of}
 
 
 def _number(given: str, otherwise: int) -> int:

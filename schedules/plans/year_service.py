@@ -13,7 +13,7 @@ from core.db import Database
 from core.errors import N_, Invalid, NotFound
 from core.ids import new_id
 from core.permissions import Role, require
-from schedules.directory_service import found
+from schedules.directory_service import check_home, found
 from schedules.models import Course, Enrolment, Lecture, Organisation, Topic, User
 from schedules.plans.models import YearItem
 from schedules.plans.records import YearDraft, YearLine
@@ -63,7 +63,10 @@ class YearService:
             return _line(item, _names(s, [item]), _enrolled(s))
 
     def add(self, draft: YearDraft, by: str) -> str:
-        """Add a line.  Returns its id.  Raises Invalid, NotFound for what it names, NotAllowed."""
+        """Add a line.  Returns its id.  Raises Invalid, NotFound for what it names, NotAllowed.
+
+        And Conflict for an organisation that has been abolished.
+        """
         with self._db.transaction() as s:
             item = YearItem(id=new_id("yit"))
             self._write(s, item, draft, by)
@@ -84,7 +87,8 @@ class YearService:
     def _write(self, s: Session, item: YearItem, draft: YearDraft, by: str) -> None:
         _require_planner(s, by)
         checked(draft)
-        found(s, Organisation, draft.org_id)
+        if draft.org_id != item.org_id:  # a line of before its end stays
+            check_home(s, draft.org_id)
         course_id = draft.course_id
         if draft.topic_id:
             topic = found(s, Topic, draft.topic_id)

@@ -280,7 +280,7 @@ def _points(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: s
         if draft == before:
             return "unchanged"
         check_point(draft)
-        write_point(s, row or BridgePoint(id=new_id("bp"), calendar_key=new_key()), draft)
+        write_point(s, clock, row or BridgePoint(id=new_id("bp"), calendar_key=new_key()), draft)
         return "added" if row is None else "updated"
 
     for line in sheet.lines:
@@ -373,7 +373,7 @@ def _people(s: Session, sheet: RegistrySheet, book: _Book, clock: Clock, zone: s
         if row is not None:
             refuse_needed(s, clock, row, draft, zone)
         person = row or User(id=new_id("usr"), password_hash="", calendar_key=new_key())
-        write_person(s, person, draft, zone)
+        write_person(s, clock, person, draft, zone)
         if profile.windows != before.profile.windows:
             write_hours(s, person.id, profile.windows)
         if row is not None and "admin" in before.roles and "admin" not in draft.roles:

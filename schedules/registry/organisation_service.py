@@ -11,9 +11,10 @@ from core.clock import Clock
 from core.db import Database
 from core.errors import N_, Conflict, Invalid, NotFound
 from core.ids import new_id
-from schedules.directory_service import found
+from schedules.directory_service import check_home, found
 from schedules.models import BridgePoint, Organisation, User
 from schedules.registry import history_service
+from schedules.registry.belonging_service import follow_lecturers, follow_points
 from schedules.registry.checks import check_organisation
 from schedules.registry.records import BEGINNING, Node, OrganisationDraft, OrganisationLine, Past
 from schedules.registry.tree import ordered, tree_of
@@ -84,7 +85,8 @@ class Organisations:
         """End an organisation at a moment.
 
         successor_id: who took it over; at: None: now; move: bring what still belongs to it, organisations,
-        bridge points and people, to the successor in the same step.  Raises Conflict, naming some of it, when
+        bridge points and people, to the successor in the same step; lectures that begin before the moment, or have
+        begun, stay its own.  Raises Conflict, naming some of it, when
         something belongs to it and is not moved; Invalid without a successor to move it to.
         """
         self._refuse_future(at)
@@ -112,12 +114,18 @@ class Organisations:
         for child in _children(s, row.id):
             if child.id != successor.id:
                 history_service.change(s, child, at, child.name, child.tier or "", successor.id, self._zone)
-        for point in s.scalars(select(BridgePoint).where(BridgePoint.org_id == row.id)).all():
-            if point.retired_at is None or point.retired_at > self._clock.now():
-                point.org_id = successor.id
-        for user in s.scalars(select(User).where(User.org_id == row.id, User.left_at.is_(None))).all():
+        now = self._clock.now()
+        here = select(BridgePoint).where(BridgePoint.org_id == row.id)
+        points = s.scalars(here.where(or_(BridgePoint.retired_at.is_(None), BridgePoint.retired_at > now))).all()
+        staying = or_(User.left_at.is_(None), User.left_at > now)
+        people = s.scalars(select(User).where(User.org_id == row.id, staying)).all()
+        for point in points:
+            point.org_id = successor.id
+        for user in people:
             user.org_id = successor.id
         s.flush()
+        follow_points(s, [point.id for point in points], successor.id, at)
+        follow_lecturers(s, [user.id for user in people], successor.id, at)
 
     def _refuse_future(self, at: datetime | None) -> None:
         if at is not None and at > self._clock.now():
@@ -192,13 +200,6 @@ def free_code(s: Session, table: type[Any], code: str, own_id: str | None = None
             raise Conflict(
                 "registry.code_taken", N_("“%(name)s” has the code %(taken)s already."), name=name, taken=code
             )
-
-
-def check_home(s: Session, org_id: str) -> None:
-    """Raise NotFound or Conflict unless points and people can belong to this organisation."""
-    row = found(s, Organisation, org_id)
-    if row.abolished_at is not None:
-        raise Conflict("organisation.abolished", N_("“%(name)s” has been abolished."), name=row.name)
 
 
 def _check_parent(s: Session, parent_id: str | None) -> None:

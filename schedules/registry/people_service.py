@@ -14,12 +14,13 @@ from core.errors import N_, Conflict, Invalid
 from core.ids import new_id, new_key
 from core.permissions import Role
 from schedules.booking_service import Bookings, hours_of
-from schedules.directory_service import found
+from schedules.directory_service import check_home, found
 from schedules.models import Booking, Lecture, LecturerProfile, LecturerTopic, Organisation, Topic, User
 from schedules.names import person_key, search_key
+from schedules.registry.belonging_service import follow_lecturers
 from schedules.registry.checks import check_person
 from schedules.registry.load_service import hours_on_duty, hours_taught
-from schedules.registry.organisation_service import check_home, free_code
+from schedules.registry.organisation_service import free_code
 from schedules.registry.place_service import refuse_booked
 from schedules.registry.records import Employment, Load, PersonDraft, PersonLine, Profile
 from schedules.zones import midnight, to_local
@@ -47,7 +48,7 @@ class People:
         row = User(id=user_id, password_hash=password_hash, calendar_key=new_key())
         with self._db.transaction() as s:
             check_home(s, draft.org_id)
-            write_person(s, row, draft, self._zone)
+            write_person(s, self._clock, row, draft, self._zone)
         self._bookings.set_hours(user_id, draft.profile.windows)
         return user_id
 
@@ -64,7 +65,7 @@ class People:
                 check_home(s, draft.org_id)
             was_admin = "admin" in row.roles
             refuse_needed(s, self._clock, row, draft, self._zone)
-            write_person(s, row, draft, self._zone)
+            write_person(s, self._clock, row, draft, self._zone)
             if was_admin:
                 refuse_no_admin(s, self._clock)
         self._bookings.set_hours(user_id, draft.profile.windows)
@@ -185,7 +186,7 @@ def person_draft(row: User, profile: Profile, zone: str) -> PersonDraft:
     )
 
 
-def write_person(s: Session, row: User, draft: PersonDraft, zone: str) -> None:
+def write_person(s: Session, clock: Clock, row: User, draft: PersonDraft, zone: str) -> None:
     """Write a person, new or known, with what is known of a lecturer; hours of the week excepted.
 
     Raises NotFound for a topic, Conflict for a login or code that somebody has.
@@ -194,12 +195,15 @@ def write_person(s: Session, row: User, draft: PersonDraft, zone: str) -> None:
     if s.scalar(select(User.id).where(User.login == login, User.id != row.id)):
         raise Conflict("user.login_taken", N_("The login “%(login)s” is already in use."), login=login)
     free_code(s, User, draft.code, row.id)
+    moved = row.org_id is not None and row.org_id != draft.org_id
     row.login, row.name, row.org_id, row.roles = login, draft.name, draft.org_id, sorted(draft.roles)
     row.search_key, row.code = search_key(draft.name), draft.code or None
     row.email, row.phone, row.position = draft.email, draft.phone, draft.position
     row.left_at = left_at(draft, zone)
     s.add(row)
     s.flush()
+    if moved:
+        follow_lecturers(s, [row.id], row.org_id, clock.now())
     known = s.get(LecturerProfile, row.id)
     if "lecturer" not in draft.roles and known is None:
         return

@@ -10,11 +10,12 @@ from core.clock import Clock
 from core.db import Database
 from core.errors import N_, Conflict
 from core.ids import new_id, new_key
-from schedules.directory_service import found
+from schedules.directory_service import check_home, found
 from schedules.models import Booking, BridgePoint, Equipment, Hall, Lecture, Organisation, PointOperator, User
 from schedules.names import person_key, place_key
+from schedules.registry.belonging_service import follow_points
 from schedules.registry.checks import check_equipment, check_point
-from schedules.registry.organisation_service import check_home, free_code
+from schedules.registry.organisation_service import free_code
 from schedules.registry.records import EquipmentDraft, EquipmentLine, HallDraft, PointDraft, PointLine
 
 TOLD_MAX = 5  # lectures that a refusal names
@@ -38,17 +39,20 @@ class Points:
         row = BridgePoint(id=new_id("bp"), calendar_key=new_key())
         with self._db.transaction() as s:
             check_home(s, draft.org_id)
-            write_point(s, row, draft)
+            write_point(s, self._clock, row, draft)
         return row.id
 
     def update(self, point_id: str, draft: PointDraft) -> None:
-        """Let a point be as the draft says, with these halls and operators and no others.  Raises as `add`."""
+        """Let a point be as the draft says, with these halls and operators and no others.
+
+        Of another organisation, lectures that are still to come follow it there.  Raises as `add`.
+        """
         check_point(draft)
         with self._db.transaction() as s:
             row = found(s, BridgePoint, point_id)
             if draft.org_id != row.org_id:
                 check_home(s, draft.org_id)
-            write_point(s, row, draft)
+            write_point(s, self._clock, row, draft)
 
     def retire(self, point_id: str) -> None:
         """Take a point out of use now; the equipment that stands there goes into store.
@@ -66,9 +70,11 @@ class Points:
                 equipment.point_id = None
 
     def restore(self, point_id: str) -> None:
-        """Take a retired point into use again.  Raises NotFound."""
+        """Take a retired point into use again.  Raises NotFound, Conflict when its organisation was abolished."""
         with self._db.transaction() as s:
-            found(s, BridgePoint, point_id).retired_at = None
+            row = found(s, BridgePoint, point_id)
+            check_home(s, row.org_id)
+            row.retired_at = None
 
     def line(self, point_id: str) -> PointLine:
         """Return a point.  Raises NotFound."""
@@ -174,15 +180,18 @@ def write_equipment(s: Session, clock: Clock, row: Equipment, draft: EquipmentDr
     s.flush()
 
 
-def write_point(s: Session, row: BridgePoint, draft: PointDraft) -> None:
+def write_point(s: Session, clock: Clock, row: BridgePoint, draft: PointDraft) -> None:
     """Write a point, new or known, with these halls and operators and no others.  Raises NotFound, Conflict."""
     free_code(s, BridgePoint, draft.code, row.id)
+    moved = row.org_id is not None and row.org_id != draft.org_id
     row.name, row.place, row.capacity, row.org_id = draft.name, draft.place, draft.capacity, draft.org_id
     row.code, row.zone = draft.code or None, draft.zone
     row.contact_name, row.contact_phone = draft.contact_name, draft.contact_phone
     row.contact_email = draft.contact_email
     s.add(row)
     s.flush()
+    if moved:
+        follow_points(s, [row.id], row.org_id, clock.now())
     wanted = {hall.name: hall.capacity for hall in draft.halls}
     for hall in s.scalars(select(Hall).where(Hall.point_id == row.id)).all():
         if hall.name in wanted:

@@ -1,8 +1,9 @@
 """What the registry takes in and gives out: frozen, without a database behind it. Pure."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from core.permissions import Role
 from schedules.hours import Window
@@ -59,6 +60,46 @@ class OrganisationLine:
     successor_id: str | None
     points: int  # in use
     people: int  # who have not left
+
+
+@dataclass(frozen=True)
+class TakenPart:
+    """A lecture that an organisation took part in; point_ids: its points in it, none when it only taught."""
+
+    lecture_id: str
+    title: str
+    starts_at: datetime
+    ends_at: datetime
+    zone: str
+    point_ids: tuple[str, ...]
+
+
+class HeadCounts(Protocol):
+    """Knows how many people sat at points; attendance has it."""
+
+    def people_declared(self, lecture_ids: Iterable[str], /) -> Mapping[tuple[str, str], int]:
+        """Return how many people were declared, by (lecture, point)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an organisation took part in.  years: (year, lectures); people: by lecture, absent where nobody said."""
+
+    years: Sequence[tuple[int, int]]
+    year: int
+    lectures: Sequence[TakenPart]
+    people: Mapping[str, int]
+
+    @property
+    def hours(self) -> float:
+        """Return the hours of the year, as they were planned."""
+        return sum((x.ends_at - x.starts_at).total_seconds() for x in self.lectures) / 3600
+
+    @property
+    def points(self) -> int:
+        """Return how many points took part in the year."""
+        return len({point_id for lecture in self.lectures for point_id in lecture.point_ids})
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,14 @@ from schedules.registry.organisation_service import Organisations
 from schedules.registry.people_service import People
 from schedules.registry.place_service import EquipmentSets, Points
 from schedules.registry.records import Node, Overview
+from schedules.registry.report_service import Reports
 
 
 class Registry:
-    """`organisations`, `points`, `equipment`, `people`; `imports` fills them from sheets, `remarks` looks at plans."""
+    """`organisations`, `points`, `equipment`, `people`.
+
+    `imports` fills them from sheets, `remarks` looks at plans, `reports` sums up what was.
+    """
 
     def __init__(self, db: Database, clock: Clock, bookings: Bookings, zone: str) -> None:
         """Use `db` for every transaction; zone: the installation's, of days and years."""
@@ -31,6 +35,7 @@ class Registry:
         self.people = People(db, clock, bookings, zone)
         self.remarks = Remarks(db, zone)
         self.imports = Imports(db, clock, zone)
+        self.reports = Reports(db, zone)
 
     def tree_at(self, moment: datetime) -> list[Node]:
         """Return the tree of organisations as it was at a moment, each parent before its children."""

@@ -1,4 +1,4 @@
-"""Pages of the registry: organisations, bridge points, equipment, people, and their import from sheets."""
+"""Pages of the registry: organisations, bridge points, equipment, people."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -12,29 +12,20 @@ from werkzeug.datastructures import MultiDict
 
 from core.clock import Clock
 from core.config import Config
-from core.errors import N_, AppError, Invalid, TooLarge
-from core.permissions import ROLES, Action, Role, require
+from core.errors import N_, AppError, Invalid
+from core.permissions import ROLES, Role, require
 from schedules.forms import sentences
 from schedules.names import search_key
 from schedules.records import LectureLine
 from schedules.registry import forms
-from schedules.registry.carry import PACKED_MAX, pack, unpack
 from schedules.registry.checks import PASSWORD_MIN, check_password
-from schedules.registry.columns import COLUMNS
-from schedules.registry.files import TITLES, template_csv, template_xlsx
-from schedules.registry.import_service import Report
-from schedules.registry.records import Kind
+from schedules.registry.records import HeadCounts
 from schedules.registry.registry_service import Registry
 from schedules.service import ScheduleService
-from schedules.sheets.limits import UPLOAD_MAX, too_large
-from schedules.sheets.table import Table, read_table
-from schedules.sheets.writer import XLSX
 from schedules.zones import midnight, to_local
 
 bp = Blueprint("registry", __name__, template_folder="templates")
 
-FORM_ROOM = 100_000  # bytes of a form besides the file or the table in it
-BODY_MAX = UPLOAD_MAX + PACKED_MAX + FORM_ROOM
 SHOWN_MAX = 300  # people on one page
 ROLE_NAMES: dict[Role, str] = {
     "admin": N_("Administrator"),
@@ -44,12 +35,6 @@ ROLE_NAMES: dict[Role, str] = {
     "learner": N_("Learner"),
     "observer": N_("Observer"),
 }
-EDITS: dict[Kind, Action] = {
-    "organisations": "organisation.manage",
-    "points": "point.manage",
-    "equipment": "point.manage",
-    "people": "user.manage",
-}
 
 
 class Hasher(Protocol):
@@ -58,24 +43,6 @@ class Hasher(Protocol):
     def hash(self, password: str) -> str:
         """Return the encoded hash to store."""
         ...
-
-
-@bp.url_value_preprocessor
-def make_room(endpoint: str | None, values: Mapping[str, Any] | None) -> None:
-    """Let who may import send a whole sheet; before anything reads the form, as the check of its token does."""
-    if endpoint != "registry.import_sheet" or values is None:
-        return
-    require(current_user.roles, EDITS[values["kind"]])
-    request.max_content_length = BODY_MAX
-    request.max_form_memory_size = PACKED_MAX + FORM_ROOM
-    if (request.content_length or 0) > BODY_MAX:
-        raise too_large()
-
-
-@bp.errorhandler(TooLarge)
-def say_too_large(error: TooLarge) -> ResponseReturnValue:
-    """Show the page of the import again, with the sentence on top; what was sent is not read."""
-    return _import_page((request.view_args or {})["kind"], error)
 
 
 @bp.get("/registry")
@@ -176,6 +143,7 @@ def _organisation_page(
     error: AppError | None, values: "MultiDict[str, str]", org_id: str | None = None, ending: bool = False
 ) -> ResponseReturnValue:
     lines = _registry().organisations.lines(abolished=True)
+    attendance = cast(HeadCounts, current_app.extensions["attendance"])
     return _page(
         "organisation",
         error,
@@ -186,6 +154,7 @@ def _organisation_page(
         names={line.id: line.name for line in lines},
         today=_today().isoformat(),
         ending=ending,
+        report=_registry().reports.report(org_id, request.args.get("year", ""), attendance) if org_id else None,
     )
 
 
@@ -399,62 +368,6 @@ def _person_page(error: AppError | None, line: Any, values: "MultiDict[str, str]
 
 def _outside_hours(line: Any) -> list[LectureLine]:
     return _schedules().bookings.planned_outside_hours(line.id) if "lecturer" in line.draft.roles else []
-
-
-# ---- sheets ------------------------------------------------------------------------------------
-
-
-@bp.route("/registry/import/<any(organisations, points, equipment, people):kind>", methods=["GET", "POST"])
-def import_sheet(kind: Kind) -> ResponseReturnValue:
-    """Take a sheet: first show what it would do, then do it."""
-    require(current_user.roles, EDITS[kind])
-    error, report, packed = None, None, ""
-    if request.method == "POST":
-        try:
-            upload = request.files.get("sheet")
-            if upload is not None and upload.filename:
-                data = upload.read()
-                upload.close()  # a large one is a file on disk
-                offload = current_app.extensions["offload"]  # a large sheet takes seconds
-                table = cast(Table, offload(read_table, data, upload.filename))
-                report = _registry().imports.preview(kind, table)
-                packed = pack(table) if not report.problems else ""
-                if len(packed) > PACKED_MAX:
-                    raise Invalid("import.too_large", N_("This table is too large to be shown first. Please split it."))
-            elif request.form.get("table"):
-                report = _registry().imports.take(kind, unpack(request.form["table"]), current_user.id)
-            else:
-                raise Invalid("import.no_file", N_("Please choose a file."))
-            if report.imported:
-                words = gettext("The sheet was taken: %(added)s new, %(updated)s changed, %(unchanged)s as before.", added=report.count("added"), updated=report.count("updated"), unchanged=report.count("unchanged"))  # fmt: skip # noqa: E501
-                return _saved(words, kind)
-        except AppError as refused:
-            error = refused
-    return _import_page(kind, error, report, packed)
-
-
-def _import_page(
-    kind: Kind, error: AppError | None, report: Report | None = None, packed: str = ""
-) -> ResponseReturnValue:
-    return _page(
-        "import", error, kind=kind, title=gettext(TITLES[kind]), report=report, packed=packed, columns=COLUMNS[kind],
-        translate=gettext,
-    )  # fmt: skip
-
-
-@bp.get("/registry/import/<any(organisations, points, equipment, people):kind>/template.<any(xlsx, csv):form>")
-def template(kind: Kind, form: str) -> ResponseReturnValue:
-    """Give a sheet with the headings that the import knows and two rows as examples."""
-    require(current_user.roles, EDITS[kind])
-    if form == "csv":
-        answer = Response(template_csv(kind, gettext), mimetype="text/csv")
-    else:
-        organisations = [line.name for line in _registry().organisations.lines()]
-        points = [line.draft.name for line in _registry().points.lines()]
-        choices = {"org": organisations, "parent": organisations, "point": points}
-        answer = Response(template_xlsx(kind, choices, gettext), mimetype=XLSX)
-    answer.headers.set("Content-Disposition", "attachment", filename=f"{kind}.{form}")
-    return answer
 
 
 # ---- whom to ask -------------------------------------------------------------------------------

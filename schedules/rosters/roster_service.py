@@ -13,7 +13,7 @@ from core.clock import Clock
 from core.db import Database
 from core.errors import N_, Conflict, Invalid, NotFound
 from core.ids import new_id
-from schedules.directory_service import found
+from schedules.directory_service import check_home, found
 from schedules.models import BridgePoint, Course, Enrolment, Lecture, Organisation, Quota, TargetGroup, Topic, User
 from schedules.names import person_key, place_key, search_key
 from schedules.rosters.nomination_service import make_plan, write_plan
@@ -292,7 +292,7 @@ class RosterService:
     def set_quota(self, course_id: str, org_id: str, seats: int | None) -> None:
         """Say how many people an organisation is to send to a course; None: no quota.
 
-        Raises Invalid for less than nobody, NotFound.
+        Raises Invalid for less than nobody, NotFound, Conflict for an abolished organisation.
         """
         if seats is not None and not 0 <= seats <= SEATS_MAX:
             raise Invalid("quota.seats", N_("A quota is a number of people from 0 to %(limit)s."), limit=SEATS_MAX)
@@ -300,6 +300,8 @@ class RosterService:
             found(s, Course, course_id)
             found(s, Organisation, org_id)
             row = s.get(Quota, (course_id, org_id))
+            if seats is not None:
+                check_home(s, org_id)
             if seats is None:
                 if row is not None:
                     s.delete(row)

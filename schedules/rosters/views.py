@@ -109,10 +109,12 @@ def _course_page(found: CourseView, error: AppError | None = None, form: str = "
     rosters, rules = _rosters(), _rosters().rules(found.id)
     everybody = rosters.roster(found.id) if manages else []
     lectures, now = rosters.lectures(found.id), _clock().now()
+    all_orgs = _schedules().organisations()
     page = render_template(
         "rosters/course.html",
         course=found,
-        organisations=(organisations := {o.id: o.name for o in _schedules().organisations()}),
+        organisations=(organisations := {o.id: o.name for o in all_orgs}),
+        senders=[(o.id, o.name) for o in all_orgs if not o.is_abolished],
         group_id=rosters.target_group(found.id) or "",
         groups=[(group.id, group.name) for group in rosters.target_groups()],
         coming=[lecture for lecture in lectures if lecture.status in ("open", "live") or lecture.starts_at > now],
@@ -299,7 +301,7 @@ def template(course_id: str, kind: str) -> ResponseReturnValue:
     if kind == "csv":
         return _file(template_csv(gettext), "text/csv", name)
     points = [words for _, words in _rosters().open_points()]
-    organisations = [organisation.name for organisation in _schedules().organisations()]
+    organisations = [one.name for one in _schedules().organisations() if not one.is_abolished]
     return _file(template_xlsx(points, organisations, gettext), XLSX, name)
 
 

@@ -63,6 +63,9 @@ class PlainTimetable:
     def labels(self, ids: Iterable[str]) -> dict[str, str]:
         return {i: self.names[i] for i in ids if i in self.names}
 
+    def point_organisations(self, lecture_id: str) -> dict[str, str]:
+        return {MAIN: "Tỉnh ủy Quảng Trị", QUANG_TRI: "Thành phố Đông Hà", LAI_CHAU: "Huyện Tam Đường"}
+
 
 class PlainRoom:
     def __init__(self, db: Database, bus: EventBus, clock: Clock) -> None:

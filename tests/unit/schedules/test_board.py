@@ -5,10 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from core.errors import Invalid
-from schedules.board.choice import below, choice_of, is_shown
+from schedules.board.choice import choice_of, is_shown
 from schedules.board.layout import EDGE, HUES, SPAN, Hatch, Piece, days_as_rows, hues_of, lane, pieces, rows_of
 from schedules.board.moves import draft_of, in_place, lecture_json, wish_of
-from schedules.records import OrganisationView
 from tests.unit.schedules.plans import EIGHT, plan
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
@@ -131,17 +130,6 @@ def test_links_keep_what_was_chosen_and_leave_out_what_is_usual() -> None:
     assert choice.args(org="", rows="points") == {"date": "2026-03-03"}
 
 
-def test_an_organisation_stands_for_all_below_it() -> None:
-    tree = [
-        OrganisationView("org_p", "Tỉnh", None, 0),
-        OrganisationView("org_c", "Trung tâm", "org_p", 1),
-        OrganisationView("org_x", "Xã", "org_c", 2),
-        OrganisationView("org_o", "Tỉnh khác", None, 0),
-    ]
-    assert below("org_c", tree) == {"org_c", "org_x"}
-    assert below("org_p", tree) == {"org_p", "org_c", "org_x"}
-
-
 @pytest.mark.parametrize(
     ("args", "shown"),
     [
@@ -156,14 +144,15 @@ def test_an_organisation_stands_for_all_below_it() -> None:
     ],
 )
 def test_what_is_not_asked_for_is_left_out(args: dict[str, str], shown: bool) -> None:
-    assert is_shown(plan(), choice_of(args, MONDAY), (), ()) is shown
+    assert is_shown(plan(), choice_of(args, MONDAY), ()) is shown
 
 
 def test_a_lecture_belongs_to_every_organisation_that_takes_part() -> None:
     choice = choice_of({"org": "org_1"}, MONDAY)
-    assert is_shown(plan(), choice, {"bp_b"}, ())
-    assert is_shown(plan(), choice, (), {"usr_1"})
-    assert not is_shown(plan(), choice, {"bp_z"}, {"usr_z"})
+    lecture = plan(org_ids=("org_p", "org_a", "org_b"), lecturer_org_id="org_l")
+    assert is_shown(lecture, choice, {"org_1", "org_b"})
+    assert is_shown(lecture, choice, {"org_1", "org_l"})
+    assert not is_shown(lecture, choice, {"org_1"})
 
 
 def said(**changes: object) -> dict[str, object]:

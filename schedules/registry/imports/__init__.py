@@ -1,0 +1,1 @@
+"""The import of the registry from sheets, as pages."""
