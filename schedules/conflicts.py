@@ -145,6 +145,20 @@ def find_clashes(wishes: Iterable[Hold], held: Iterable[Hold]) -> list[Clash]:
     return [c for c in clashes if c.wish.kind != "equipment" or c.held.holder_id not in at_points]
 
 
+def wanted_anew(clashes: Iterable[Clash], kept: Iterable[Hold]) -> list[Clash]:
+    """Return clashes without those of other calendars and of hours that came after what a lecture holds already.
+
+    kept: what lectures held before; a wish for the same, at the same time or for less, wants nothing anew.
+    """
+    before = {(hold.holder_id, hold.resource_id): hold for hold in kept}
+
+    def is_anew(wish: Hold) -> bool:
+        had = before.get((wish.holder_id, wish.resource_id))
+        return had is None or wish.starts_at < had.starts_at or wish.ends_at > had.ends_at
+
+    return [c for c in clashes if c.held.holder not in ("calendar", "hours") or is_anew(c.wish)]
+
+
 def clashes_among(wishes: Sequence[Hold]) -> list[Clash]:
     """Return where wishes of several lectures that are planned together are in each other's way, each pair once."""
     if not _meet(wishes):
