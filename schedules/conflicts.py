@@ -148,15 +148,19 @@ def find_clashes(wishes: Iterable[Hold], held: Iterable[Hold]) -> list[Clash]:
 def wanted_anew(clashes: Iterable[Clash], kept: Iterable[Hold]) -> list[Clash]:
     """Return clashes without those of other calendars and of hours that came after what a lecture holds already.
 
-    kept: what lectures held before; a wish for the same, at the same time or for less, wants nothing anew.
+    kept: what lectures held before; of a wish for the same, only the time before and after that is wanted anew.
     """
     before = {(hold.holder_id, hold.resource_id): hold for hold in kept}
 
-    def is_anew(wish: Hold) -> bool:
-        had = before.get((wish.holder_id, wish.resource_id))
-        return had is None or wish.starts_at < had.starts_at or wish.ends_at > had.ends_at
+    def is_anew(clash: Clash) -> bool:
+        wish, had = clash.wish, before.get((clash.wish.holder_id, clash.wish.resource_id))
+        if had is None:
+            return True
+        earlier = wish._replace(ends_at=min(wish.ends_at, had.starts_at))
+        later = wish._replace(starts_at=max(wish.starts_at, had.ends_at))
+        return overlap(earlier, clash.held) or overlap(later, clash.held)
 
-    return [c for c in clashes if c.held.holder not in ("calendar", "hours") or is_anew(c.wish)]
+    return [c for c in clashes if c.held.holder not in ("calendar", "hours") or is_anew(c)]
 
 
 def clashes_among(wishes: Sequence[Hold]) -> list[Clash]:

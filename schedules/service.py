@@ -143,14 +143,18 @@ class ScheduleService(Directory):
         return self._planner.clashes(self.plans_after(lecture_id, draft, scope))
 
     def plans_after(self, lecture_id: str, draft: LectureDraft, scope: Scope) -> dict[str, LectureDraft]:
-        """Return the plans that `update_lecture` would store, by id, that of the lecture itself first."""
-        before = self._with_alike(lecture_id, scope)
-        return changed_alike({i: view.plan for i, view in before.items()}, lecture_id, draft)
+        """Return the plans after `update_lecture` of all in its scope, by id, that of the lecture itself first."""
+        before = {i: view.plan for i, view in self._with_alike(lecture_id, scope).items()}
+        return before | changed_alike(before, lecture_id, draft)
 
     def check_series(self, series: SeriesDraft) -> tuple[list[LectureDraft], list[NamedClash]]:
         """Return (drafts, what stands in their way) of a series, and store nothing.  Raises Invalid, NotFound."""
-        drafts = self._planner.expand(series)
+        drafts = self.plans_of(series)
         return drafts, self._planner.clashes({new_id("lec"): draft for draft in drafts})
+
+    def plans_of(self, series: SeriesDraft) -> list[LectureDraft]:
+        """Return the drafts of a series' lectures, earliest first.  Raises Invalid."""
+        return self._planner.expand(series)
 
     def mark(self, lecture_id: str, status: Status) -> None:
         """Follow the room: open, live, ended; saying it twice does no harm.

@@ -116,8 +116,10 @@ def _only_look(form: PlanForm, lecture: LectureView | None = None) -> ResponseRe
         series = form.series() if lecture is None else None
         if series is not None:
             clashes = _schedules().check_series(series)[1]
+        elif lecture is not None:
+            clashes = _schedules().check_change(lecture.id, form.draft(), cast(Scope, form.scope.data or "one"))
         else:
-            clashes = _schedules().check(form.draft(), lecture.id if lecture else None)
+            clashes = _schedules().check(form.draft())
         if clashes:
             raise BookingClash(clashes)
     except AppError as error:
@@ -158,13 +160,18 @@ def _page(
 
 
 def _offers(form: PlanForm, error: AppError | None, lecture: LectureView | None) -> Offers:
-    """Return what is free instead; nothing where that is not what was wrong, and for a series only swaps."""
+    """Return what is free instead, for a series what is free for all of it; nothing for what else was wrong."""
     if not isinstance(error, BookingClash):
         return Offers()
-    draft = form.draft()
-    found = _schedules().alternatives.offers(draft, error.clashes, lecture.id if lecture else "lec_new")
-    alone = form.repeat.data in (None, "once") and form.scope.data in (None, "one")
-    return found if alone else Offers(points=found.points, equipment=found.equipment)
+    series = form.series() if lecture is None else None
+    if lecture is not None:
+        drafts = _schedules().plans_after(lecture.id, form.draft(), cast(Scope, form.scope.data or "one"))
+    elif series is not None:
+        drafts = {f"lec_new{n}": draft for n, draft in enumerate(_schedules().plans_of(series))}
+    else:
+        drafts = {"lec_new": form.draft()}
+    (first_id, first), *others = drafts.items()
+    return _schedules().alternatives.offers(first, error.clashes, first_id, dict(others))
 
 
 def _chosen(form: PlanForm) -> set[str]:
