@@ -1,7 +1,8 @@
 """What is free instead of what is taken; reads only."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Session
 from core.clock import Clock
 from core.db import Database
 from schedules.alternatives import Offers, Span, Swap, free_times
-from schedules.booking_service import held_between, hours_of, standing_at, wishes_of
+from schedules.booking_service import held, held_between, hours_of, standing_at, wishes_of
 from schedules.conflicts import Hold, NamedClash, Taken
 from schedules.hours import within_hours
 from schedules.models import BridgePoint, Equipment, Organisation
@@ -28,16 +29,25 @@ class Alternatives:
         self._db = db
         self._clock = clock
 
-    def offers(self, draft: LectureDraft, clashes: Collection[NamedClash], lecture_id: str = "lec_new") -> Offers:
+    def offers(
+        self,
+        draft: LectureDraft,
+        clashes: Collection[NamedClash],
+        lecture_id: str = "lec_new",
+        others: Mapping[str, LectureDraft] = MappingProxyType({}),
+    ) -> Offers:
         """Return what is free instead of what clashes.
 
-        lecture_id: of the lecture that would be moved; what it holds itself counts as free.
+        lecture_id: of the lecture that would be moved; what it holds itself counts as free. others: the drafts
+        that are planned with it, by the ids of their lectures; what is offered is free for them too, and no
+        other times are offered.
         """
+        drafts = {lecture_id: draft, **others}
         with self._db.reading() as s:
             return Offers(
-                times=tuple(self._times(s, draft, lecture_id)),
-                points=tuple(self._points(s, draft, clashes, lecture_id)),
-                equipment=tuple(self._equipment(s, draft, clashes, lecture_id)),
+                times=() if others else tuple(self._times(s, draft, lecture_id)),
+                points=tuple(self._points(s, draft, clashes, drafts)),
+                equipment=tuple(self._equipment(s, draft, clashes, drafts)),
             )
 
     def _times(self, s: Session, draft: LectureDraft, lecture_id: str) -> list[Span]:
@@ -55,22 +65,22 @@ class Alternatives:
             lambda start, end: within_hours(start, end, hours),
         )
 
-    def _points(self, s: Session, draft: LectureDraft, clashes: Collection[NamedClash], lecture_id: str) -> list[Swap]:
-        taken_points = [clash.resource_id for clash in clashes if clash.kind == "point"]
+    def _points(
+        self, s: Session, draft: LectureDraft, clashes: Collection[NamedClash], drafts: Mapping[str, LectureDraft]
+    ) -> list[Swap]:
+        taken_points = [c.resource_id for c in clashes if c.kind == "point" and c.resource_id in _points_of([draft])]
         if not taken_points:
             return []
-        joining = {draft.main_point_id, *draft.point_ids}
+        joining = _points_of(drafts.values())
         every = {point.id: point for point in s.scalars(select(BridgePoint))}
         standing: dict[str, list[str]] = {}
         for row in s.scalars(select(Equipment).where(Equipment.retired_at.is_(None))):
             standing.setdefault(row.point_id or "", []).append(row.id)
-        others = [p for p in every.values() if p.id not in joining and _in_use(p, draft)]
+        others = [p for p in every.values() if p.id not in joining and _in_use(p, drafts)]
         kinds: dict[str, ResourceKind] = {p.id: "point" for p in others}
         kinds.update((equipment_id, "equipment") for p in others for equipment_id in standing.get(p.id, ()))
-        taken = Taken(held_between(s, kinds, *_needed(draft)))
-        free = [
-            p for p in others if all(_free(taken, kinds, i, draft, lecture_id) for i in (p.id, *standing.get(p.id, ())))
-        ]
+        free_ids = _free(s, kinds, drafts)
+        free = [p for p in others if free_ids.issuperset((p.id, *standing.get(p.id, ())))]
         tree = _Tree(s)
         swaps = []
         for point_id in dict.fromkeys(taken_points):
@@ -81,22 +91,23 @@ class Alternatives:
         return swaps
 
     def _equipment(
-        self, s: Session, draft: LectureDraft, clashes: Collection[NamedClash], lecture_id: str
+        self, s: Session, draft: LectureDraft, clashes: Collection[NamedClash], drafts: Mapping[str, LectureDraft]
     ) -> list[Swap]:
-        taken_sets = [clash.resource_id for clash in clashes if clash.kind == "equipment"]
+        needed = {i for kind, i in standing_at(s, [draft]).needs(draft) if kind == "equipment"}
+        taken_sets = [c.resource_id for c in clashes if c.kind == "equipment" and c.resource_id in needed]
         if not taken_sets:
             return []
-        joining = {draft.main_point_id, *draft.point_ids}
+        joining = _points_of(drafts.values())
         brought = {equipment_id: point_id for point_id, equipment_id in draft.equipment}
+        elsewhere = {equipment_id for each in drafts.values() for _, equipment_id in each.equipment}
         sets = {row.id: row for row in s.scalars(select(Equipment))}
         others = [
             row
             for row in sets.values()
-            if row.point_id not in joining and row.id not in brought and _in_use(row, draft)
+            if row.point_id not in joining and row.id not in elsewhere and _in_use(row, drafts)
         ]
-        kinds: dict[str, ResourceKind] = {row.id: "equipment" for row in others}
-        taken = Taken(held_between(s, kinds, *_needed(draft)))
-        free = [row for row in others if _free(taken, kinds, row.id, draft, lecture_id)]
+        free_ids = _free(s, {row.id: "equipment" for row in others}, drafts)
+        free = [row for row in others if row.id in free_ids]
         owners = {i: org_id for i, org_id in s.execute(select(BridgePoint.id, BridgePoint.org_id))}
         tree = _Tree(s)
         swaps = []
@@ -141,8 +152,12 @@ def _distance(tree: _Tree, owners: Mapping[str, str], row: Equipment, point_id: 
     return tree.apart(owners[row.point_id], owners[point_id]) if point_id in owners else 0
 
 
-def _in_use(row: BridgePoint | Equipment, draft: LectureDraft) -> bool:
-    return row.retired_at is None or row.retired_at > draft.ends_at
+def _points_of(drafts: Iterable[LectureDraft]) -> set[str]:
+    return {point_id for draft in drafts for point_id in (draft.main_point_id, *draft.point_ids)}
+
+
+def _in_use(row: BridgePoint | Equipment, drafts: Mapping[str, LectureDraft]) -> bool:
+    return row.retired_at is None or row.retired_at > max(draft.ends_at for draft in drafts.values())
 
 
 def _needed(draft: LectureDraft) -> tuple[datetime, datetime]:
@@ -152,7 +167,12 @@ def _needed(draft: LectureDraft) -> tuple[datetime, datetime]:
     )
 
 
-def _free(
-    taken: Taken, kinds: Mapping[str, ResourceKind], resource_id: str, draft: LectureDraft, lecture_id: str
-) -> bool:
-    return taken.is_free(Hold(kinds[resource_id], resource_id, *_needed(draft), lecture_id))
+def _free(s: Session, kinds: Mapping[str, ResourceKind], drafts: Mapping[str, LectureDraft]) -> set[str]:
+    """Return which resources are free for every draft; what the drafts' own lectures hold counts as free."""
+    wishes = [
+        Hold(kind, resource_id, *_needed(draft), lecture_id)
+        for lecture_id, draft in drafts.items()
+        for resource_id, kind in kinds.items()
+    ]
+    taken = Taken(hold for hold in held(s, wishes) if hold.holder_id not in drafts)
+    return set(kinds) - {wish.resource_id for wish in wishes if not taken.is_free(wish)}

@@ -14,7 +14,16 @@ from core.db import Database, UtcDateTime
 from core.errors import N_, Invalid, NotFound
 from core.ids import new_id
 from schedules.calendars.models import BusyTime
-from schedules.conflicts import BookingClash, Clash, Hold, NamedClash, clashes_among, find_clashes, name_clash
+from schedules.conflicts import (
+    BookingClash,
+    Clash,
+    Hold,
+    NamedClash,
+    clashes_among,
+    find_clashes,
+    name_clash,
+    wanted_anew,
+)
 from schedules.directory_service import found
 from schedules.hours import Window, within_hours
 from schedules.lifecycle import LONGEST, MARGIN_MAX, REASON_MAX
@@ -59,12 +68,14 @@ class Bookings:
         except IntegrityError:
             # A writer that did not take the lock was faster; the exclusion constraint saw it.
             with self._db.reading() as s:
-                self.refuse_clashes(s, wanted, names, zone)
+                self.refuse_clashes(s, wanted, names, zone, self.held_by(s, {wish.holder_id for wish in wanted}))
             raise
 
-    def hold(self, s: Session, wanted: Sequence[Hold], names: Mapping[str, str], zone: str) -> None:
-        """Hold all that is wanted.  Raises BookingClash naming what is taken."""
-        self.refuse_clashes(s, wanted, names, zone)
+    def hold(
+        self, s: Session, wanted: Sequence[Hold], names: Mapping[str, str], zone: str, kept: Sequence[Hold] = ()
+    ) -> None:
+        """Hold all that is wanted.  kept: as in `clashes`.  Raises BookingClash naming what is taken."""
+        self.refuse_clashes(s, wanted, names, zone, kept)
         if wanted:
             s.execute(insert(Booking), [_row(wish) for wish in wanted])
 
@@ -80,18 +91,32 @@ class Bookings:
         for booking in s.scalars(query):
             booking.ends_at = max(booking.starts_at, min(booking.ends_at, now))
 
-    def refuse_clashes(self, s: Session, wanted: Sequence[Hold], names: Mapping[str, str], zone: str) -> None:
+    def refuse_clashes(
+        self, s: Session, wanted: Sequence[Hold], names: Mapping[str, str], zone: str, kept: Sequence[Hold] = ()
+    ) -> None:
         """Raise BookingClash when anything wanted is taken, or two lectures wanted together want the same."""
-        named = self.clashes(s, wanted, names, zone)
+        named = self.clashes(s, wanted, names, zone, kept)
         if named:
             raise BookingClash(named)
 
     # ---- asking ----
 
-    def clashes(self, s: Session, wanted: Sequence[Hold], names: Mapping[str, str], zone: str) -> list[NamedClash]:
-        """Return what stands in the way of what is wanted, in words; nothing when all is free."""
+    def clashes(
+        self, s: Session, wanted: Sequence[Hold], names: Mapping[str, str], zone: str, kept: Sequence[Hold] = ()
+    ) -> list[NamedClash]:
+        """Return what stands in the way of what is wanted, in words; nothing when all is free.
+
+        kept: what the lectures hold, or held until just now: see `wanted_anew`.
+        """
         clashes = [*find_clashes(wanted, held(s, wanted)), *clashes_among(wanted), *outside_hours(s, wanted)]
+        clashes = wanted_anew(clashes, kept)
         return name_clashes(s, clashes, names, zone) if clashes else []
+
+    def held_by(self, s: Session, lecture_ids: Collection[str]) -> list[Hold]:
+        """Return all that lectures hold."""
+        columns = (Booking.kind, Booking.resource_id, Booking.starts_at, Booking.ends_at, Booking.lecture_id)
+        rows = s.execute(select(*columns).where(Booking.lecture_id.in_(lecture_ids)))
+        return [Hold(cast(ResourceKind, kind), i, start, end, str(lecture)) for kind, i, start, end, lecture in rows]
 
     # ---- blocks ----
 
@@ -147,7 +172,7 @@ class Bookings:
         """End a block now, or before it begins; what it held is free.  Raises NotFound; twice is once."""
         now = self._clock.now()
         with self._db.transaction() as s:
-            row = s.get(Block, block_id)
+            row = s.get(Block, block_id, with_for_update={"key_share": True})
             if row is None:
                 raise NotFound("block.unknown", N_("There is no such block."))
             if row.lifted_at is None:

@@ -145,6 +145,24 @@ def find_clashes(wishes: Iterable[Hold], held: Iterable[Hold]) -> list[Clash]:
     return [c for c in clashes if c.wish.kind != "equipment" or c.held.holder_id not in at_points]
 
 
+def wanted_anew(clashes: Iterable[Clash], kept: Iterable[Hold]) -> list[Clash]:
+    """Return clashes without those of other calendars and of hours that came after what a lecture holds already.
+
+    kept: what lectures held before; of a wish for the same, only the time before and after that is wanted anew.
+    """
+    before = {(hold.holder_id, hold.resource_id): hold for hold in kept}
+
+    def is_anew(clash: Clash) -> bool:
+        wish, had = clash.wish, before.get((clash.wish.holder_id, clash.wish.resource_id))
+        if had is None:
+            return True
+        earlier = wish._replace(ends_at=min(wish.ends_at, had.starts_at))
+        later = wish._replace(starts_at=max(wish.starts_at, had.ends_at))
+        return overlap(earlier, clash.held) or overlap(later, clash.held)
+
+    return [c for c in clashes if c.held.holder not in ("calendar", "hours") or is_anew(c)]
+
+
 def clashes_among(wishes: Sequence[Hold]) -> list[Clash]:
     """Return where wishes of several lectures that are planned together are in each other's way, each pair once."""
     if not _meet(wishes):

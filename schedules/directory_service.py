@@ -355,6 +355,14 @@ def check_home(s: Session, org_id: str) -> None:
         raise Conflict("organisation.abolished", N_("“%(name)s” has been abolished."), name=row.name)
 
 
+def held_still(s: Session, table: type[Row], row_id: str) -> Row:
+    """Return a row as it is now, which nobody else changes before this transaction ends.  Raises as `found`.
+
+    What is decided from the row is still so when it is written. SQLite has one writer anyway.
+    """
+    return s.get(table, row_id, with_for_update={"key_share": True}) or found(s, table, row_id)
+
+
 def user_view(row: User) -> UserView:
     """Return what others may know of a person."""
     roles = frozenset(cast(list[Role], row.roles))

@@ -14,7 +14,7 @@ from core.errors import N_, Conflict, Invalid
 from core.ids import new_id, new_key
 from schedules.booking_service import Bookings, Standing, standing_at, wishes_of
 from schedules.conflicts import Hold, NamedClash
-from schedules.directory_service import found
+from schedules.directory_service import found, held_still
 from schedules.lifecycle import REASON_MAX, check_draft, check_editable, check_step
 from schedules.models import BridgePoint, Equipment, Lecture, LecturePoint, PointOperator, Series, Topic, User
 from schedules.records import LectureDraft, SeriesDraft, Status
@@ -90,7 +90,7 @@ class Planner:
         with self._bookings.writing(work.wanted, work.names, work.zone) as s:
             standing = standing_at(s, [change.draft for change in changes])
             for change in changes:
-                row = found(s, Lecture, change.lecture_id)
+                row = held_still(s, Lecture, change.lecture_id)
                 _check_unchanged(row, change.sequence)
                 check_editable(cast(Status, row.status))
                 s.execute(delete(LecturePoint).where(LecturePoint.lecture_id == row.id))
@@ -98,26 +98,27 @@ class Planner:
                 self._fill(s, row, change.draft)
                 row.sequence += 1
                 _want(work, row.id, change.draft, standing)
+            kept = self._bookings.held_by(s, ids)
             self._bookings.free(s, ids)
             s.flush()
-            self._bookings.hold(s, work.wanted, work.names, work.zone)
+            self._bookings.hold(s, work.wanted, work.names, work.zone, kept)
 
     def cancel(self, ids: Sequence[str], because: str, sequence: int | None = None) -> list[str]:
         """Call lectures off, all or none, and free what they hold.  Returns those that were not off before.
 
-        because: the reason, which everybody invited reads; may be empty.
-        Raises Conflict when one is live or over, or was changed meanwhile.
+        because: the reason, which everybody invited reads; may be empty. sequence: of the first one, as in `Change`.
+        Raises Conflict when one is live or over, or the first was changed meanwhile.
         """
         because = " ".join(because.split())
         if len(because) > REASON_MAX:
             raise Invalid("lecture.long_reason", N_("The reason has more than %(most)s characters."), most=REASON_MAX)
         cancelled = []
-        with self._db.transaction() as s:
+        with self._bookings.writing([], {}, "UTC") as s:  # else who changes one now would hold things for it again
             for lecture_id in ids:
-                row = found(s, Lecture, lecture_id)
+                row = held_still(s, Lecture, lecture_id)
                 if not check_step(cast(Status, row.status), "cancelled"):
                     continue
-                _check_unchanged(row, sequence)
+                _check_unchanged(row, sequence if lecture_id == ids[0] else None)
                 row.status, row.sequence, row.changed_at = "cancelled", row.sequence + 1, self._clock.now()
                 row.cancelled_because = because
                 cancelled.append(row.id)
@@ -139,7 +140,7 @@ class Planner:
                 _want(work, lecture_id, draft, standing)
             for draft in _latest_of_each_kind(drafts.values()):
                 _check_known(s, draft)
-            return self._bookings.clashes(s, work.wanted, work.names, zone)
+            return self._bookings.clashes(s, work.wanted, work.names, zone, self._bookings.held_by(s, drafts.keys()))
 
     def expand(self, series: SeriesDraft) -> list[LectureDraft]:
         """Return the drafts of a series' lectures.  Raises Invalid."""

@@ -1,6 +1,6 @@
 """What schedules takes in and gives out: frozen, without a database behind it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Literal
 
@@ -249,3 +249,8 @@ class LectureView:
     def all_point_ids(self) -> tuple[str, ...]:
         """Return the main point and the joining ones."""
         return (self.main_point_id, *self.point_ids)
+
+    @property
+    def plan(self) -> LectureDraft:
+        """Return it as somebody would wish for it."""
+        return LectureDraft(**{each.name: getattr(self, each.name) for each in fields(LectureDraft)})

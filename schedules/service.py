@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast
 
@@ -12,12 +11,12 @@ from sqlalchemy.orm import Session
 from core.bus import EventBus
 from core.clock import Clock
 from core.db import Database
-from core.errors import N_, Conflict, NotFound
+from core.errors import N_, NotFound
 from core.ids import new_id, new_key
 from schedules.alternatives_service import Alternatives
 from schedules.booking_service import Bookings
 from schedules.conflicts import BookingClash, NamedClash
-from schedules.directory_service import Directory, found
+from schedules.directory_service import Directory, found, held_still
 from schedules.events import LectureCancelled, LectureChanged, LectureScheduled
 from schedules.lifecycle import OVERRUN, check_draft, check_step
 from schedules.models import (
@@ -38,9 +37,8 @@ from schedules.planning_service import Change, Planner, in_series
 from schedules.records import DeviceView, LectureDraft, LectureView, Scope, SeriesDraft, Status
 from schedules.registry.belonging_service import heirs_of_courses, lineage_of, within
 from schedules.registry.lineage import Lineage, Period
-from schedules.series import moved
+from schedules.series import changed_alike
 from schedules.stream_service import StreamService
-from schedules.zones import to_local
 
 __all__ = ["BookingClash", "DeviceView", "LectureDraft", "LectureView", "ScheduleService"]
 
@@ -93,19 +91,37 @@ class ScheduleService(Directory):
 
         sequence: the one that the person has seen, so that nobody overwrites what somebody else has
         changed meanwhile; None: whatever it is. scope: of a series, which lectures change alike: those
-        are moved by as much on the wall clock, and keep their own title where they had one.
+        are moved by as much on the wall clock, and keep what is their own; see `series.merged`.
         Raises what `create_lecture` raises, and Conflict when a lecture has begun or was changed
         meanwhile; then nothing changes.
         """
-        first = self.lecture(lecture_id)
+        return self.change_alike(lecture_id, draft, by, sequence, scope)[0][1]
+
+    def change_alike(
+        self, lecture_id: str, draft: LectureDraft, by: str, sequence: int | None = None, scope: Scope = "one"
+    ) -> list[tuple[LectureView, LectureView]]:
+        """Do what `update_lecture` does.  Returns (before, after) of all that changed, the lecture itself first."""
         check_draft(draft)  # before others are moved by as much
-        before = {lecture.id: lecture for lecture in self._alike(first, scope)}
-        before[lecture_id] = first  # also one that has begun: then the planner says so
-        changes = [_change_of(other, first, draft) for other in before.values() if other.id != lecture_id]
-        self._planner.change([Change(lecture_id, draft, sequence), *changes])
-        for other in before.values():
-            self._bus.publish(LectureChanged(self.lecture(other.id), other, by))
-        return self.lecture(lecture_id)
+        before = self._with_alike(lecture_id, scope)
+        drafts = changed_alike({i: view.plan for i, view in before.items()}, lecture_id, draft)
+        if sequence is None and len(drafts) > 1:
+            sequence = before[lecture_id].sequence  # how the others change follows from how this one was
+        seen = {**{i: view.sequence for i, view in before.items()}, lecture_id: sequence}
+        return self._change([Change(i, wish, seen[i]) for i, wish in drafts.items()], before, by)
+
+    def change_each(self, changes: Sequence[Change], by: str) -> list[LectureView]:
+        """Give lectures that have not begun a plan each, all or none.  Returns them.  Raises as `update_lecture`."""
+        before = {change.lecture_id: self.lecture(change.lecture_id) for change in changes}
+        return [after for _, after in self._change(changes, before, by)]
+
+    def _change(
+        self, changes: Sequence[Change], before: Mapping[str, LectureView], by: str
+    ) -> list[tuple[LectureView, LectureView]]:
+        self._planner.change(changes)
+        changed = [(before[change.lecture_id], self.lecture(change.lecture_id)) for change in changes]
+        for was, now in changed:
+            self._bus.publish(LectureChanged(now, was, by))
+        return changed
 
     def cancel_lecture(
         self, lecture_id: str, by: str, because: str = "", sequence: int | None = None, scope: Scope = "one"
@@ -114,14 +130,7 @@ class ScheduleService(Directory):
 
         because: the reason; sequence, scope: as in `update_lecture`.  Raises Conflict when it is live or over.
         """
-        view = self.lecture(lecture_id)
-        others = [lecture.id for lecture in self._alike(view, scope) if lecture.id != lecture_id]
-        if sequence is not None and view.status != "cancelled" and sequence != view.sequence:
-            raise Conflict(
-                "lecture.changed_meanwhile",
-                N_("Somebody else has changed this lecture meanwhile. Look at it again before you change it."),
-            )
-        for cancelled in self._planner.cancel([lecture_id, *others], because):
+        for cancelled in self._planner.cancel(list(self._with_alike(lecture_id, scope)), because, sequence):
             self._bus.publish(LectureCancelled(self.lecture(cancelled), by))
         return self.lecture(lecture_id)
 
@@ -132,16 +141,24 @@ class ScheduleService(Directory):
         """
         return self._planner.clashes({lecture_id or new_id("lec"): draft})
 
+    def check_change(self, lecture_id: str, draft: LectureDraft, scope: Scope) -> list[NamedClash]:
+        """Return what stands in the way of a change as `update_lecture` would make it, and store nothing."""
+        return self._planner.clashes(self.plans_after(lecture_id, draft, scope))
+
+    def plans_after(self, lecture_id: str, draft: LectureDraft, scope: Scope) -> dict[str, LectureDraft]:
+        """Return the plans after `update_lecture` of all in its scope, by id, that of the lecture itself first."""
+        check_draft(draft)
+        before = {i: view.plan for i, view in self._with_alike(lecture_id, scope).items()}
+        return before | changed_alike(before, lecture_id, draft)
+
     def check_series(self, series: SeriesDraft) -> tuple[list[LectureDraft], list[NamedClash]]:
         """Return (drafts, what stands in their way) of a series, and store nothing.  Raises Invalid, NotFound."""
-        drafts = self._planner.expand(series)
+        drafts = self.plans_of(series)
         return drafts, self._planner.clashes({new_id("lec"): draft for draft in drafts})
 
-    def would_be(self, lecture_id: str, draft: LectureDraft, scope: Scope) -> dict[str, LectureDraft]:
-        """Return the plans, by lecture, that `update_lecture` would make of a draft.  Raises NotFound."""
-        first = self.lecture(lecture_id)
-        others = {other.id: _change_of(other, first, draft).draft for other in self._alike(first, scope)}
-        return {**others, lecture_id: draft}
+    def plans_of(self, series: SeriesDraft) -> list[LectureDraft]:
+        """Return the drafts of a series' lectures, earliest first.  Raises Invalid."""
+        return self._planner.expand(series)
 
     def mark(self, lecture_id: str, status: Status) -> None:
         """Follow the room: open, live, ended; saying it twice does no harm.
@@ -149,7 +166,7 @@ class ScheduleService(Directory):
         A lecture that ends frees what it holds at once.  Raises Conflict for a step that does not exist.
         """
         with self._db.transaction() as s:
-            row = found(s, Lecture, lecture_id)
+            row = held_still(s, Lecture, lecture_id)
             if not check_step(cast(Status, row.status), status):
                 return
             row.status = status
@@ -163,7 +180,7 @@ class ScheduleService(Directory):
         """
         now = self._clock.now()
         with self._db.transaction() as s:
-            row = found(s, Lecture, lecture_id)
+            row = held_still(s, Lecture, lecture_id)
             place = next((p for p in row.places if p.point_id == point_id and p.position > 0), None)
             if place is None or place.released_at is not None or row.status != "live":
                 return False
@@ -183,12 +200,14 @@ class ScheduleService(Directory):
             self._bus.publish(LectureScheduled(view, by))
         return views
 
-    def _alike(self, lecture: LectureView, scope: Scope) -> list[LectureView]:
-        """Return the planned lectures of its series that follow a lecture, or all of them; none for one alone."""
+    def _with_alike(self, lecture_id: str, scope: Scope) -> dict[str, LectureView]:
+        """Return a lecture first, also one that has begun, then the planned ones of its series in a scope, by id."""
+        lecture = self.lecture(lecture_id)
         if scope == "one" or lecture.series_id is None:
-            return []
+            return {lecture_id: lecture}
         with self._db.reading() as s:
-            return _views(s, in_series(s, lecture.series_id, lecture.starts_at if scope == "following" else None))
+            alike = _views(s, in_series(s, lecture.series_id, lecture.starts_at if scope == "following" else None))
+        return {lecture_id: lecture} | {other.id: other for other in alike}
 
     # ---- asking ----
 
@@ -254,10 +273,11 @@ class ScheduleService(Directory):
     def at_point(self, point_id: str, now: datetime) -> tuple[LectureView | None, LectureView | None]:
         """Return (what is open or live at a point, what is planned next there), each may be None.
 
-        When one lecture runs over into the lobby of the next, the one that began first is current.
+        When one lecture runs over into the lobby of the next, the one that began first is current; one from which
+        the point was released, because nobody came, is so only while nothing else is.
         """
-        mine = select(Lecture).where(Lecture.places.any(LecturePoint.point_id == point_id))
-        mine = mine.order_by(Lecture.starts_at, Lecture.id).limit(1)
+        mine = select(Lecture).join(LecturePoint).where(LecturePoint.point_id == point_id)
+        mine = mine.order_by(LecturePoint.released_at.is_not(None), Lecture.starts_at, Lecture.id).limit(1)
         with self._db.reading() as s:
             current = _views(s, s.scalars(mine.where(Lecture.status.in_(("open", "live")))))
             following = _views(s, s.scalars(mine.where(Lecture.status == "planned", Lecture.ends_at > now)))
@@ -371,26 +391,6 @@ def _of_courses(org_ids: Collection[str]) -> ColumnElement[bool]:
 
 def _taking_part(row: Lecture) -> set[str]:
     return {row.lecturer_org_id, *(place.org_id for place in row.places)}
-
-
-def _change_of(other: LectureView, first: LectureView, draft: LectureDraft) -> Change:
-    """Return the same change for another lecture of a series: as much later, as long, everything else as wished."""
-    by = _wall(draft.starts_at, draft.zone) - _wall(first.starts_at, draft.zone)
-    theirs = replace(
-        draft,
-        starts_at=other.starts_at,
-        title=draft.title if other.title == first.title else other.title,
-        topic_id=draft.topic_id if other.topic_id == first.topic_id else other.topic_id,
-        lecturer_id=draft.lecturer_id if other.lecturer_id == first.lecturer_id else other.lecturer_id,
-    )
-    length = other.ends_at - other.starts_at
-    if length == first.ends_at - first.starts_at:
-        length = draft.ends_at - draft.starts_at
-    return Change(other.id, moved(theirs, by, length, draft.zone), other.sequence)
-
-
-def _wall(at: datetime, zone: str) -> datetime:
-    return to_local(at, zone).replace(tzinfo=None)
 
 
 def _views(s: Session, rows: Iterable[Lecture]) -> list[LectureView]:

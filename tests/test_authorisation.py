@@ -183,6 +183,7 @@ ROUTES = [
     # moving lectures on the timetable's board
     post("/timetable/check", PLANNERS, data=None, json={"lecture": "lec_none"}),
     post("/timetable/move", PLANNERS, data=None, json={"lecture": "lec_none"}),
+    post("/timetable/back", PLANNERS, data=None, json={"lectures": []}),
     # the registry: organisers keep halls and equipment, the tree and accounts are the administrators'
     get("/registry", PLANNERS),
     get("/registry/organisations", PLANNERS),

@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bench.booking.load import agreement_in_step, agreement_of_storm, partial_bookings, storm
+from bench.booking.load import agreement_in_step, agreement_of_storm, partial_bookings, standing, storm
 from bench.booking.oracle import double_allocations
 from bench.booking.world import FIRST_DAY, World, make_world, open_service
 from schedules.records import SeriesDraft
@@ -35,7 +35,7 @@ def run(url: str, attempts: int, processes: int) -> dict[str, Any]:
     storm_s = time.perf_counter() - began
     right, total = agreement_of_storm(logs, world)
     partial = partial_bookings(url, world, logs)
-    doubles = double_allocations([wish for log in logs for wish in log.now.values()], world.standing)
+    doubles = double_allocations(standing(logs).values(), world.standing)
     accepted = sum(len(plans) for log in logs for plans in log.versions.values())
     world = make_world(url, POINTS)
     more, asked = agreement_in_step(url, world, max(1, attempts // IN_STEP))
@@ -45,6 +45,7 @@ def run(url: str, attempts: int, processes: int) -> dict[str, Any]:
         "attempts": len(took),
         "processes": processes,
         "accepted": accepted,
+        "overtaken": sum(log.overtaken for log in logs),
         "double_allocations": doubles,
         "partial_bookings": partial,
         "oracle_agreement": (right + more) / (total + asked),

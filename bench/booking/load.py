@@ -5,18 +5,22 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from multiprocessing import get_context
 
 from sqlalchemy import select
 
 from bench.booking.instead import agree
 from bench.booking.oracle import Oracle, Wish, clash, double_allocations, needs
-from bench.booking.world import World, minute, open_service
-from core.errors import Unavailable
+from bench.booking.world import FIRST_DAY, World, minute, open_service
+from core.errors import Conflict, Unavailable
 from schedules.conflicts import BookingClash
 from schedules.models import Booking, Lecture
+from schedules.records import LectureView
+from schedules.service import ScheduleService
 
 DAYS = 240  # as long a time as lets about half of the wishes through
+BUSY_DAYS = 3  # what comes first on these, everybody moves and cancels
 BUSY_TRIES = 50  # what a person does who is told that the server is busy
 
 
@@ -25,43 +29,66 @@ class Log:
     """What one process did."""
 
     took_ms: list[float] = field(default_factory=list)
-    versions: dict[str, list[Wish]] = field(default_factory=dict)  # lecture -> every plan it ever had
-    now: dict[str, Wish] = field(default_factory=dict)  # lecture -> its plan at the end
+    versions: dict[str, dict[int, Wish]] = field(default_factory=dict)  # lecture -> its plans by SEQUENCE
+    cancelled: dict[str, int] = field(default_factory=dict)  # lecture -> the SEQUENCE with which it was called off
+    overtaken: int = 0  # times that somebody else had changed a lecture since it was read
     refusals: list[tuple[str, Wish, tuple[str, ...]]] = field(default_factory=list)  # lecture or "", wish, holders
 
 
 def work(url: str, world: World, seed: int, attempts: int) -> Log:
-    """Book, move and cancel at random; 85, 8 and 7 of a hundred."""
+    """Book, move and cancel at random, 85, 8 and 7 of a hundred: own lectures, or the one that everybody wants."""
     rng, log = random.Random(seed), Log()
     db, service = open_service(url)
     for _ in range(attempts):
-        dice, mine = rng.random(), list(log.now)
+        dice = rng.random()
+        known = _planned(service, rng, log) if dice < 0.15 else None
         began = time.perf_counter()
-        if dice < 0.07 and mine:
-            lecture = rng.choice(mine)
-            _until_not_busy(lambda lecture=lecture: service.cancel_lecture(lecture, world.organiser))
-            del log.now[lecture]
+        if known is not None and dice < 0.07:
+            _cancel(service, world, log, known)
+        elif known is not None:
+            wish = world.wish_of(known).moved(15 * rng.randint(-200, 200))
+            _book(service, world, log, wish, known.id, known.sequence)
         else:
-            lecture = rng.choice(mine) if dice < 0.15 and mine else ""
-            wish = log.now[lecture].moved(15 * rng.randint(-200, 200)) if lecture else world.wish(rng, DAYS)
-            _book(service, world, log, lecture, wish)
+            _book(service, world, log, world.wish(rng, rng.choice((BUSY_DAYS, DAYS, DAYS))))
         log.took_ms.append((time.perf_counter() - began) * 1000)
     db.engine.dispose()
     return log
 
 
-def _book(service, world: World, log: Log, lecture: str, wish: Wish) -> None:  # type: ignore[no-untyped-def]
+def _planned(service: ScheduleService, rng: random.Random, log: Log) -> LectureView | None:
+    """Return one of one's own planned lectures, or the earliest of all, as it is now: soon it may be otherwise."""
+    if log.versions and rng.random() < 0.5:
+        lectures = [service.lecture(rng.choice(list(log.versions)))]
+    else:
+        lectures = service.lectures_between(FIRST_DAY, FIRST_DAY + timedelta(days=BUSY_DAYS))
+    return next((lecture for lecture in lectures if lecture.status == "planned"), None)
+
+
+def _book(service: ScheduleService, world: World, log: Log, wish: Wish, lecture: str = "", sequence: int = -1) -> str:
+    """Book a lecture, or give one the plan after the one of `sequence`.  Returns its id, empty when it was refused."""
     draft = world.draft(wish)
     try:
         if lecture:
-            _until_not_busy(lambda: service.update_lecture(lecture, draft, world.organiser))
+            _until_not_busy(lambda: service.update_lecture(lecture, draft, world.organiser, sequence))
         else:
             lecture = _until_not_busy(lambda: service.create_lecture(draft, world.organiser)).id
     except BookingClash as refused:
         log.refusals.append((lecture, wish, tuple(c.holder_id for c in refused.clashes)))
+        return ""
+    except Conflict:
+        log.overtaken += 1
+        return ""
+    log.versions.setdefault(lecture, {})[sequence + 1] = wish
+    return lecture
+
+
+def _cancel(service: ScheduleService, world: World, log: Log, known: LectureView) -> None:
+    try:
+        _until_not_busy(lambda: service.cancel_lecture(known.id, world.organiser, sequence=known.sequence))
+    except Conflict:
+        log.overtaken += 1
     else:
-        log.versions.setdefault(lecture, []).append(wish)
-        log.now[lecture] = wish
+        log.cancelled[known.id] = known.sequence + 1
 
 
 def _until_not_busy(step):  # type: ignore[no-untyped-def]
@@ -81,6 +108,25 @@ def storm(url: str, world: World, processes: int, attempts: int) -> list[Log]:
         return [job.result() for job in jobs]
 
 
+def standing(logs: Iterable[Log]) -> dict[str, Wish]:
+    """Return the plans that stand at the end: the last of each lecture that was not called off.
+
+    Raises AssertionError where two changes were both accepted on top of the same plan.
+    """
+    versions: dict[str, dict[int, Wish]] = {}
+    logs = list(logs)
+    for log in logs:
+        for lecture, plans in log.versions.items():
+            if versions.setdefault(lecture, {}).keys() & plans.keys():
+                raise AssertionError(f"two changes of {lecture} were accepted at once")
+            versions[lecture] |= plans
+    for lecture, sequence in {pair for log in logs for pair in log.cancelled.items()}:
+        if max(versions[lecture]) >= sequence:
+            raise AssertionError(f"{lecture} was changed after it was called off")
+        del versions[lecture]
+    return {lecture: plans[max(plans)] for lecture, plans in versions.items()}
+
+
 def agreement_of_storm(logs: Iterable[Log], world: World) -> tuple[int, int]:
     """Return (decisions that the oracle finds right, decisions).
 
@@ -88,7 +134,10 @@ def agreement_of_storm(logs: Iterable[Log], world: World) -> tuple[int, int]:
     some time, a plan that clashes; acceptances are right when no two of the plans that stand clash.
     """
     logs = list(logs)
-    versions = {lecture: plans for log in logs for lecture, plans in log.versions.items()}
+    versions: dict[str, list[Wish]] = {}
+    for log in logs:
+        for lecture, plans in log.versions.items():
+            versions.setdefault(lecture, []).extend(plans.values())
     right = total = 0
     for log in logs:
         for lecture, wish, holders in log.refusals:
@@ -97,9 +146,8 @@ def agreement_of_storm(logs: Iterable[Log], world: World) -> tuple[int, int]:
                 holder != lecture and any(clash(wish, plan, world.standing) for plan in versions.get(holder, ()))
                 for holder in holders
             )
-    standing = [wish for log in logs for wish in log.now.values()]
     accepted = sum(len(plans) for plans in versions.values())
-    doubles = double_allocations(standing, world.standing)
+    doubles = double_allocations(standing(logs).values(), world.standing)
     return right + accepted - min(accepted, doubles), total + accepted
 
 
@@ -121,12 +169,12 @@ def agreement_in_step(url: str, world: World, attempts: int) -> tuple[int, int]:
             continue
         lecture = rng.choice(mine) if dice < 0.25 and mine else ""
         wish = oracle.accepted[lecture].moved(15 * rng.randint(-20, 20)) if lecture else world.wish(rng, DAYS // 8)
-        expected, before = oracle.fits(wish, ignoring=lecture), len(log.refusals)
-        log.now = dict(oracle.accepted)
-        _book(service, world, log, lecture, wish)
-        right += expected is (len(log.refusals) == before)
-        oracle.accepted = dict(log.now)
-        if len(log.refusals) > before:
+        expected = oracle.fits(wish, ignoring=lecture)
+        booked = _book(service, world, log, wish, lecture, max(log.versions[lecture]) if lecture else -1)
+        right += expected is bool(booked)
+        if booked:
+            oracle.accepted[booked] = wish
+        else:
             draft = world.draft(wish)
             clashes = service.check(draft, lecture or None)
             offers = service.alternatives.offers(draft, clashes, lecture or "lec_new")
@@ -145,6 +193,6 @@ def partial_bookings(url: str, world: World, logs: Iterable[Log]) -> int:
         for row in s.scalars(select(Booking)):
             held.setdefault(str(row.lecture_id), {})[row.resource_id] = (minute(row.starts_at), minute(row.ends_at))
     db.engine.dispose()
-    wanted = {lecture: needs(wish, world.standing) for log in logs for lecture, wish in log.now.items()}
+    wanted = {lecture: needs(wish, world.standing) for lecture, wish in standing(logs).items()}
     wrong = sum(held.get(lecture) != needed for lecture, needed in wanted.items())
     return wrong + len(held.keys() - wanted.keys()) + len(planned ^ wanted.keys())

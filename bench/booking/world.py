@@ -9,7 +9,7 @@ from bench.booking.oracle import Wish
 from core.bus import EventBus
 from core.clock import SystemClock
 from core.db import Database
-from schedules.records import LectureDraft, NewUser
+from schedules.records import LectureDraft, LectureView, NewUser
 from schedules.service import ScheduleService
 
 FIRST_DAY = datetime(2030, 1, 6, 17, tzinfo=UTC)  # Monday 7 January 2030, midnight in Vietnam
@@ -44,6 +44,18 @@ class World:
             points=points,
             equipment=((points[1], rng.choice(self.spare)),) if rng.random() < 0.2 else (),
             operators=tuple((point, rng.choice(self.operators[point])) for point in looked_after),
+        )
+
+    def wish_of(self, lecture: LectureView) -> Wish:
+        """Return what a lecture of the engine is as a wish."""
+        return Wish(
+            start=minute(lecture.starts_at),
+            end=minute(lecture.ends_at),
+            setup=lecture.setup_min,
+            teardown=lecture.teardown_min,
+            lecturer=lecture.lecturer_id,
+            points=lecture.all_point_ids,
+            equipment=lecture.equipment,
         )
 
     def draft(self, wish: Wish) -> LectureDraft:

@@ -1,6 +1,6 @@
 """What the board asks for when a lecture is dragged: read from JSON, told in JSON. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast, get_args
@@ -9,10 +9,13 @@ from core.errors import N_, Invalid
 from schedules.alternatives import Offers, Swap
 from schedules.calendars.subscription_service import BusyView
 from schedules.records import BlockView, LectureDraft, LectureView, Scope
+from schedules.series import MOST
 from schedules.zones import from_local, to_local
 
 WALL = "%Y-%m-%dT%H:%M"
 MOST_POINTS = 500  # in one wish; a lecture has some tens
+UNREADABLE = (KeyError, TypeError, ValueError, OverflowError, AttributeError)
+NOT_READ = N_("The request cannot be read.")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -42,12 +45,12 @@ def wish_of(said: object, zone: str) -> Wish:
     Raises Invalid for what cannot be read, for a time that clocks skip and for one that is too far away.
     """
     try:
-        return _read(cast(Mapping[str, Any], said), zone)
-    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-        raise Invalid("request.unreadable", N_("The request cannot be read.")) from error
+        return _read(cast(Mapping[str, Any], said), lambda time: from_local(datetime.strptime(time, WALL), zone))
+    except UNREADABLE as error:
+        raise Invalid("request.unreadable", NOT_READ) from error
 
 
-def _read(said: Mapping[str, Any], zone: str) -> Wish:
+def _read(said: Mapping[str, Any], moment: Callable[[str], datetime]) -> Wish:
     scope, sequence, points = said.get("scope", "one"), said.get("sequence"), said.get("points")
     if scope not in get_args(Scope) or not isinstance(said["lecture"], str):
         raise ValueError(scope)
@@ -57,8 +60,8 @@ def _read(said: Mapping[str, Any], zone: str) -> Wish:
             raise ValueError("no points")
     return Wish(
         lecture=said["lecture"],
-        starts_at=from_local(datetime.strptime(said["starts_at"], WALL), zone),
-        ends_at=from_local(datetime.strptime(said["ends_at"], WALL), zone),
+        starts_at=moment(said["starts_at"]),
+        ends_at=moment(said["ends_at"]),
         sequence=None if sequence is None else int(sequence),
         scope=scope,
         points=points,
@@ -83,21 +86,52 @@ def draft_of(lecture: LectureView, wish: Wish) -> LectureDraft:
     points = {main, *joining}
     equipment = lecture.equipment if wish.equipment is None else wish.equipment
     operators = lecture.operators if wish.operators is None else wish.operators
-    return LectureDraft(
-        title=lecture.title,
-        topic_id=lecture.topic_id,
-        lecturer_id=lecture.lecturer_id,
+    return replace(
+        lecture.plan,
         main_point_id=main,
         point_ids=tuple(joining),
         starts_at=wish.starts_at,
         ends_at=wish.ends_at,
-        zone=lecture.zone,
-        description=lecture.description,
         equipment=tuple(pair for pair in equipment if pair[0] in points),
         operators=tuple(pair for pair in operators if pair[0] in points),
-        setup_min=lecture.setup_min,
-        teardown_min=lecture.teardown_min,
     )
+
+
+def ways_back(changed: Iterable[tuple[LectureView, LectureView]]) -> list[dict[str, object]]:
+    """Return what puts lectures back that were moved, for `wishes_back`; a page only keeps it.
+
+    changed: (before, after) of each. What is None was not changed.
+    """
+    return [
+        {
+            "lecture": after.id,
+            "sequence": after.sequence,
+            "starts_at": before.starts_at.isoformat(),
+            "ends_at": before.ends_at.isoformat(),
+            "points": None if before.all_point_ids == after.all_point_ids else before.all_point_ids,
+            "equipment": None if before.equipment == after.equipment else before.equipment,
+            "operators": None if before.operators == after.operators else before.operators,
+        }
+        for before, after in changed
+    ]
+
+
+def wishes_back(said: object) -> list[Wish]:
+    """Return the wishes in what `ways_back` gave out.  Raises Invalid for what cannot be read."""
+    try:
+        wishes = [_read(each, _moment) for each in cast(Mapping[str, Any], said)["lectures"]]
+        if not 0 < len({wish.lecture for wish in wishes}) == len(wishes) <= MOST:
+            raise ValueError("none, too many or one twice")
+        return wishes
+    except UNREADABLE as error:
+        raise Invalid("request.unreadable", NOT_READ) from error
+
+
+def _moment(said: str) -> datetime:
+    moment = datetime.fromisoformat(said)
+    if moment.tzinfo is None:
+        raise ValueError("no moment without a zone")
+    return moment
 
 
 def in_place(lecture: LectureView, wish: Wish) -> Wish:

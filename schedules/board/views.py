@@ -32,10 +32,22 @@ from schedules.board.layout import (
     place,
     rows_of,
 )
-from schedules.board.moves import Wish, block_json, busy_json, draft_of, in_place, lecture_json, offers_json, wish_of
+from schedules.board.moves import (
+    Wish,
+    block_json,
+    busy_json,
+    draft_of,
+    in_place,
+    lecture_json,
+    offers_json,
+    ways_back,
+    wish_of,
+    wishes_back,
+)
 from schedules.calendars.subscription_service import BusyView, SubscriptionService
 from schedules.conflicts import BookingClash, NamedClash, sentence_of, words_of
 from schedules.forms import sentences
+from schedules.planning_service import Change
 from schedules.records import BlockView, LectureDraft, LectureView
 from schedules.registry.lineage import Lineage
 from schedules.service import ScheduleService
@@ -266,6 +278,7 @@ def _page_data(choice: Choice, lectures: Sequence[LectureView], held: Held) -> d
         "names": _schedules().labels(ids),
         "check": url_for("schedules.check_move"),
         "move": url_for("schedules.move_lecture"),
+        "back": url_for("schedules.move_back"),
         "page": _address(choice, day=ANY_DAY).replace(ANY_DAY.isoformat(), "DATE"),
     }
 
@@ -288,10 +301,25 @@ def move_lecture() -> ResponseReturnValue:
     require(current_user.roles, "lecture.plan")
     wish, lecture, draft = _asked()
     try:
-        moved = _schedules().update_lecture(lecture.id, draft, current_user.id, wish.sequence, wish.scope)
+        changed = _schedules().change_alike(lecture.id, draft, current_user.id, wish.sequence, wish.scope)
     except Conflict as error:
         return _refused(error, draft, wish)
-    return jsonify(lecture=lecture_json(moved, _config().zone))
+    return jsonify(lecture=lecture_json(changed[0][1], _config().zone), back=ways_back(changed))
+
+
+@bp.post("/timetable/back")
+def move_back() -> ResponseReturnValue:
+    """Put back exactly the lectures that a move has moved, all or none."""
+    require(current_user.roles, "lecture.plan")
+    wishes = wishes_back(request.get_json())
+    changes = [
+        Change(wish.lecture, draft_of(_schedules().lecture(wish.lecture), wish), wish.sequence) for wish in wishes
+    ]
+    try:
+        _schedules().change_each(changes, current_user.id)
+    except Conflict as error:
+        return _refused(error, changes[0].draft, replace(wishes[0], scope="all"))
+    return jsonify(lectures=[change.lecture_id for change in changes])
 
 
 def _asked() -> tuple[Wish, LectureView, LectureDraft]:

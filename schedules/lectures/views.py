@@ -83,7 +83,7 @@ def edit_lecture(lecture_id: str) -> ResponseReturnValue:
         _check(form)
         scope = cast(Scope, form.scope.data or "one")
         seen, draft = form.seen_sequence(), form.draft()
-        changed = _schedules().would_be(lecture_id, draft, scope)
+        changed = _schedules().plans_after(lecture_id, draft, scope)
         _schedules().update_lecture(lecture_id, draft, by=current_user.id, sequence=seen, scope=scope)
     except AppError as error:
         return _page(form, error, lecture=found)
@@ -126,11 +126,14 @@ def _only_look(form: PlanForm, lecture: LectureView | None = None) -> ResponseRe
         if series is not None:
             drafts, clashes = _schedules().check_series(series)
             plans = {str(n): draft for n, draft in enumerate(drafts)}
+        elif lecture is not None:
+            draft, scope = form.draft(), cast(Scope, form.scope.data or "one")
+            plans = _schedules().plans_after(lecture.id, draft, scope)
+            clashes = _schedules().check_change(lecture.id, draft, scope)
         else:
             draft = form.draft()
-            clashes = _schedules().check(draft, lecture.id if lecture else None)
-            scope = cast(Scope, form.scope.data or "one")
-            plans = _schedules().would_be(lecture.id, draft, scope) if lecture else {"": draft}
+            plans = {"": draft}
+            clashes = _schedules().check(draft)
         remarks = _remarks(plans)
         if clashes:
             raise BookingClash(clashes)
@@ -190,13 +193,18 @@ def _page(
 
 
 def _offers(form: PlanForm, error: AppError | None, lecture: LectureView | None) -> Offers:
-    """Return what is free instead; nothing where that is not what was wrong, and for a series only swaps."""
+    """Return what is free instead, for a series what is free for all of it; nothing for what else was wrong."""
     if not isinstance(error, BookingClash):
         return Offers()
-    draft = form.draft()
-    found = _schedules().alternatives.offers(draft, error.clashes, lecture.id if lecture else "lec_new")
-    alone = form.repeat.data in (None, "once") and form.scope.data in (None, "one")
-    return found if alone else Offers(points=found.points, equipment=found.equipment)
+    series = form.series() if lecture is None else None
+    if lecture is not None:
+        drafts = _schedules().plans_after(lecture.id, form.draft(), cast(Scope, form.scope.data or "one"))
+    elif series is not None:
+        drafts = {f"lec_new{n}": draft for n, draft in enumerate(_schedules().plans_of(series))}
+    else:
+        drafts = {"lec_new": form.draft()}
+    (first_id, first), *others = drafts.items()
+    return _schedules().alternatives.offers(first, error.clashes, first_id, dict(others))
 
 
 def _chosen(form: PlanForm) -> set[str]:

@@ -148,6 +148,9 @@ def test_a_series_asks_how_many_and_a_plan_that_has_changed_is_shown_anew(browse
     page.locator("#board-scope button[value=all]").click()
     expect(page.locator("#board-toast")).to_contain_text("08:15–09:45")
     assert [week.now(one) for one in series] == ["05 08:15–09:45", "12 08:15–09:45"]
+    page.locator("#board-toast button").click()
+    expect(page.locator("#board-toast button")).to_have_count(0)
+    assert [week.now(one) for one in series] == ["05 08:00–09:30", "12 08:00–09:30"]
 
     other = week.ours
     later = school.draft(other.starts_at + timedelta(hours=2), title=other.title)

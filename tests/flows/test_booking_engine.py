@@ -12,7 +12,7 @@ from core.errors import Conflict, Invalid, NotFound
 from schedules.calendars.models import BusyTime, Subscription
 from schedules.hours import Window
 from schedules.models import Booking
-from schedules.records import LectureDraft
+from schedules.records import LectureDraft, SeriesDraft
 from schedules.service import BookingClash, ScheduleService
 from schedules.zones import to_local
 from tests.builders import ZONE, School, make_point, make_school
@@ -161,21 +161,53 @@ def test_a_part_time_lecturer_is_not_planned_outside_their_hours(school: School)
 
 
 def test_an_event_in_a_subscribed_calendar_counts_as_busy(school: School, any_db: Database) -> None:
-    with any_db.transaction() as s:
+    add_busy(any_db, school, "point", school.a.id, EIGHT, EIGHT + HOUR)
+    assert refused(school, school.draft(EIGHT)) == [("point", "Hướng Hóa", "calendar", "Họp giao ban")]
+    school.lecture(EIGHT + HOUR)
+
+
+def add_busy(db: Database, school: School, kind: str, resource_id: str, starts_at: datetime, ends_at: datetime) -> None:
+    """Let another body's calendar need a resource."""
+    with db.transaction() as s:
         s.execute(
             insert(Subscription).values(
-                id="sub_1", name="Lịch UBND", kind="point", resource_id=school.a.id, made_by=school.organiser.id,
+                id="sub_1", name="Lịch UBND", kind=kind, resource_id=resource_id, made_by=school.organiser.id,
                 made_at=EIGHT, etag="", error="",
             )
         )  # fmt: skip
         s.execute(
             insert(BusyTime).values(
-                id="bsy_1", subscription_id="sub_1", resource_id=school.a.id, starts_at=EIGHT, ends_at=EIGHT + HOUR,
+                id="bsy_1", subscription_id="sub_1", resource_id=resource_id, starts_at=starts_at, ends_at=ends_at,
                 summary="Họp giao ban",
             )
         )  # fmt: skip
-    assert refused(school, school.draft(EIGHT)) == [("point", "Hướng Hóa", "calendar", "Họp giao ban")]
-    school.lecture(EIGHT + HOUR)
+
+
+def test_what_came_after_a_lecture_keeps_nobody_from_changing_the_rest_of_it(school: School, any_db: Database) -> None:
+    lecture, service, by = school.lecture(EIGHT, setup_min=30), school.schedules, school.organiser.id
+    add_busy(any_db, school, "point", school.a.id, EIGHT, EIGHT + 3 * HOUR)
+    service.bookings.set_hours(school.lecturer.id, [Window(3, 13 * 60, 17 * 60, ZONE)])  # Thursday afternoons
+    renamed = replace(lecture.plan, title="Tên mới")
+    fewer = replace(renamed, point_ids=(school.a.id,), setup_min=0, ends_at=lecture.ends_at - HOUR)
+    for draft in (renamed, fewer):
+        assert service.check(draft, lecture.id) == []
+        service.update_lecture(lecture.id, draft, by)
+    assert service.lecture(lecture.id).plan == fewer
+    wishes = {
+        replace(fewer, setup_min=15): [],  # before the meeting
+        replace(fewer, teardown_min=15): [("point", "calendar")],
+        replace(fewer, ends_at=lecture.ends_at): [("point", "calendar"), ("lecturer", "hours")],
+        replace(fewer, lecturer_id=school.other_lecturer.id): [],
+        replace(fewer, starts_at=EIGHT + HOUR, ends_at=EIGHT + 2 * HOUR): [
+            ("point", "calendar"),
+            ("lecturer", "hours"),
+        ],
+    }
+    for draft, expected in wishes.items():
+        assert [(c.kind, c.holder) for c in service.check(draft, lecture.id)] == expected
+    with pytest.raises(BookingClash):
+        service.update_lecture(lecture.id, replace(fewer, ends_at=lecture.ends_at), by)
+    assert service.lecture(lecture.id).plan == fewer
 
 
 # ---- concurrent edits, asking first ------------------------------------------------------------
@@ -240,6 +272,31 @@ def test_a_point_where_nobody_came_is_given_free_with_its_equipment(
     )
 
 
+def test_a_hall_that_was_given_free_goes_to_its_next_class_and_else_back(school: School, clock: FakeClock) -> None:
+    service, first = school.schedules, school.lecture(EIGHT)
+    service.mark(first.id, "live")
+    clock.set(EIGHT + timedelta(minutes=30))
+    service.release_point(first.id, school.a.id)
+    other = make_point(service, "Cam Lộ", school.centre)
+    following = school.lecture(
+        EIGHT + HOUR, lecturer_id=school.other_lecturer.id, main_point_id=other.id, point_ids=(school.a.id,)
+    )
+
+    def on() -> tuple[str | None, str | None]:
+        now, then = service.at_point(school.a.id, clock.now())
+        return now and now.id, then and then.id
+
+    assert on() == (first.id, following.id), "who comes late finds the class that is still on"
+    service.mark(following.id, "open")
+    assert on() == (following.id, None)
+    now, _ = service.at_point(school.b.id, clock.now())
+    assert now
+    assert now.id == first.id
+    service.mark(following.id, "live")
+    service.mark(following.id, "ended")
+    assert on() == (first.id, None)
+
+
 # ---- alternatives ------------------------------------------------------------------------------
 
 
@@ -296,3 +353,39 @@ def test_another_set_of_equipment_is_offered_and_can_be_booked(school: School) -
     assert {(swap.point_id, swap.instead_of) for swap in offers.equipment} == {(other.id, carried.id)}
     assert [swap.id for swap in offers.equipment] == [gone.id, spare.id]
     assert service.check(replace(wish, equipment=((other.id, spare.id),))) == []
+
+
+def test_what_is_offered_to_a_series_is_free_on_all_its_days(school: School) -> None:
+    service = school.schedules
+    early, late = (make_point(service, name, school.centre) for name in ("Cam Lộ", "Gio Linh"))
+    spare, other_spare = (service.add_equipment(f"Bộ lưu động {n}", None) for n in (1, 2))
+    week = timedelta(weeks=1)
+    second = make_point(service, "Vĩnh Linh", school.centre)
+    elsewhere = {"lecturer_id": school.other_lecturer.id, "main_point_id": second.id}
+    school.lecture(EIGHT + 4 * week, point_ids=(school.a.id, early.id), **elsewhere)
+    school.lecture(EIGHT + 3 * week, point_ids=(school.b.id,), equipment=((second.id, spare.id),), **elsewhere)
+    first = school.draft(EIGHT, point_ids=(school.a.id,), equipment=((school.main.id, spare.id),))
+    series = SeriesDraft(first, "weekly", count=6)
+    drafts, clashes = service.check_series(series)
+    others = {f"lec_new{n}": draft for n, draft in enumerate(drafts[1:])}
+    offers = service.alternatives.offers(drafts[0], clashes, "lec_new", others)
+    assert offers.times == ()
+    assert [swap.id for swap in offers.points] == [late.id]
+    sets = {swap.id for swap in offers.equipment}
+    assert other_spare.id in sets
+    assert sets.isdisjoint(
+        equipment.id for point in (early, second, school.b) for equipment in service.equipment(point.id)
+    )
+    taken = replace(first, point_ids=(late.id,), equipment=((school.main.id, other_spare.id),))
+    planned = service.create_series(replace(series, first=taken), school.organiser.id)
+
+    # moved by a day: what its own lectures hold is in nobody's way, and only what the form names can be swapped
+    school.lecture(EIGHT + 2 * week + 24 * HOUR, point_ids=(late.id,), lecturer_id=school.other_lecturer.id)
+    tomorrow = replace(planned[0].plan, starts_at=EIGHT + 24 * HOUR, ends_at=planned[0].ends_at + 24 * HOUR)
+    clashes = service.check_change(planned[0].id, tomorrow, "all")
+    plans = service.plans_after(planned[0].id, tomorrow, "all")
+    assert list(plans) == [lecture.id for lecture in planned]
+    assert plans.pop(planned[0].id) == tomorrow
+    offers = service.alternatives.offers(tomorrow, clashes, planned[0].id, plans)
+    assert {swap.instead_of for swap in offers.points} == {school.main.id, late.id}
+    assert early.id in {swap.id for swap in offers.points}, "it was taken on one of the other days only"

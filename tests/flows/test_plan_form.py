@@ -172,3 +172,25 @@ def test_a_whole_series_is_moved_and_called_off_from_one_of_its_pages(organiser:
     organiser.post(f"/lectures/{first.id}/cancel", data={"scope": "all", "sequence": "0"})
     assert {lecture.status for lecture in planned(school)} == {"cancelled"}
     assert third.series_id
+
+
+def test_a_series_is_offered_only_what_is_free_on_all_its_days(organiser: Any, school: School) -> None:
+    once, always = (school.schedules.add_point(name, school.centre) for name in ("Cam Lộ", "Gio Linh"))
+    other = {"lecturer_id": school.other_lecturer.id, "main_point_id": school.b.id}
+    school.lecture(EIGHT + timedelta(weeks=4), point_ids=(school.a.id, once.id), **other)
+    sent = form(school, repeat="weekly", count="5")
+    answer = organiser.post("/lectures/new", data=sent)
+    assert answer.status_code == 409
+    assert takes(answer.get_data(as_text=True)) == [f"point:{school.a.id}:{always.id}"]
+    assert organiser.post("/lectures/new", data={**sent, "point_ids": [always.id]}).status_code == 303
+
+    # the same when a whole series is changed; a look at it looks at all of it
+    first = next(lecture for lecture in planned(school) if lecture.series_id)
+    change = form(school, sequence="0", scope="all")
+    answer = organiser.post(f"/lectures/{first.id}/edit", data={**change, "look": "1"})
+    assert answer.status_code == 409
+    offers = takes(answer.get_data(as_text=True))
+    assert f"point:{school.a.id}:{always.id}" in offers
+    assert not any(once.id in offer or offer.startswith("time:") for offer in offers)
+    looked = organiser.post(f"/lectures/{first.id}/edit", data={**change, "scope": "one", "look": "1"})
+    assert looked.status_code == 200

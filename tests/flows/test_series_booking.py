@@ -155,3 +155,61 @@ def test_calling_off_what_follows_frees_it_and_tells_why(school: School, told: l
     assert now[3].cancelled_because == "Bão số 5"
     assert [type(event) for event in told] == [LectureCancelled] * 2
     assert counts(any_db)[1] == 2 * 7
+
+
+def test_a_change_of_all_keeps_what_is_one_lectures_own(school: School, told: list[Any]) -> None:
+    spare = school.schedules.add_equipment("Bộ lưu động", None)
+    lectures = plan(school)
+    own = school.draft(
+        EIGHT + 2 * WEEK,
+        point_ids=(school.b.id,),
+        equipment=((school.b.id, spare.id),),
+        setup_min=60,
+        description="Thi",
+    )
+    exception = school.schedules.update_lecture(lectures[2].id, own, school.organiser.id)
+    told.clear()
+    draft = school.draft(
+        EIGHT + HOUR, point_ids=(school.a.id,), operators=((school.a.id, school.operator.id),), description="Học"
+    )
+    school.schedules.update_lecture(lectures[0].id, draft, school.organiser.id, scope="all")
+    now = [school.schedules.lecture(lecture.id) for lecture in lectures]
+    assert words(now) == ["03/03 09:00", "10/03 09:00", "17/03 09:00", "24/03 09:00"]
+    assert [x.point_ids for x in now] == [(school.a.id,), (school.a.id,), (school.b.id,), (school.a.id,)]
+    assert (now[2].equipment, now[2].operators) == (exception.equipment, ())
+    assert (now[2].setup_min, now[2].description) == (60, "Thi")
+    assert now[3].operators == draft.operators
+    assert [type(event) for event in told] == [LectureChanged] * 4
+
+
+def test_a_lecture_that_stays_as_it_is_is_told_to_nobody(school: School, told: list[Any]) -> None:
+    lectures = plan(school)
+    school.schedules.update_lecture(lectures[1].id, school.draft(EIGHT + WEEK, title="Ôn tập"), school.organiser.id)
+    told.clear()
+    school.schedules.update_lecture(lectures[0].id, school.draft(EIGHT, title="Mới"), school.organiser.id, scope="all")
+    now = [school.schedules.lecture(lecture.id) for lecture in lectures]
+    assert [lecture.title for lecture in now] == ["Mới", "Ôn tập", "Mới", "Mới"]
+    assert [lecture.sequence for lecture in now] == [1, 1, 1, 1]
+    assert [event.lecture.id for event in told] == [now[0].id, now[2].id, now[3].id]
+
+
+@pytest.mark.parametrize("edited", [0, 1])
+def test_parts_that_follow_on_each_other_are_moved_together_from_either(school: School, edited: int) -> None:
+    parts = (Part(EIGHT, EIGHT + 2 * HOUR, "Phần 1"), Part(EIGHT + 2 * HOUR, EIGHT + 4 * HOUR, "Phần 2"))
+    series = SeriesDraft(school.draft(EIGHT, setup_min=30, teardown_min=15), "agenda", parts=parts)
+    lectures = school.schedules.create_series(series, school.organiser.id)
+    assert margins(school, lectures) == [(30, 0), (0, 15)]
+    chosen = lectures[edited]
+    draft = replace(chosen.plan, starts_at=chosen.starts_at + WEEK, ends_at=chosen.ends_at + WEEK)
+    school.schedules.update_lecture(chosen.id, draft, school.organiser.id, scope="all")
+    assert words([school.schedules.lecture(x.id) for x in lectures]) == ["10/03 08:00", "10/03 10:00"]
+    assert margins(school, lectures) == [(30, 0), (0, 15)]
+    school.schedules.update_lecture(
+        chosen.id, replace(draft, setup_min=45, teardown_min=20), school.organiser.id, scope="all"
+    )
+    assert margins(school, lectures) == [[(45, 0), (0, 15)], [(30, 0), (0, 20)]][edited]
+
+
+def margins(school: School, lectures: list[LectureView]) -> list[tuple[int, int]]:
+    now = [school.schedules.lecture(lecture.id) for lecture in lectures]
+    return [(lecture.setup_min, lecture.teardown_min) for lecture in now]

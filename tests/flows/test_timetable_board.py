@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -203,6 +204,51 @@ def test_of_a_series_as_many_are_moved_as_is_said(
     later = [school.schedules.lecture(x.id).starts_at - x.starts_at for x in series]
     assert later.count(timedelta(days=1)) == moved
     assert later[1] == timedelta(days=1)
+
+
+def test_undoing_puts_back_exactly_what_was_moved(organiser: Browser, school: School, clock: FakeClock) -> None:
+    first = school.draft(clock.now() + timedelta(days=21, hours=1))
+    series = school.schedules.create_series(SeriesDraft(first, "weekly", count=4), school.organiser.id)
+    own = replace(series[3].plan, ends_at=series[3].ends_at - timedelta(minutes=30))  # is as long as the others then
+    school.schedules.update_lecture(series[3].id, own, school.organiser.id)
+    before = [school.schedules.lecture(lecture.id).plan for lecture in series]
+    # two weeks earlier, before the first ones, and half an hour shorter
+    earlier = wish(series[2], "2026-03-16T14:00", "2026-03-16T15:00", scope="following")
+    answer = organiser.post("/timetable/move", json=earlier)
+    assert answer.status_code == 200
+    assert [each["lecture"] for each in answer.json["back"]] == [series[2].id, series[3].id]
+    now = [school.schedules.lecture(lecture.id) for lecture in series]
+    assert [plan.starts_at - was.starts_at for plan, was in zip(now, before, strict=True)] == [
+        timedelta(0), timedelta(0), timedelta(days=-21, hours=5), timedelta(days=-21, hours=5),
+    ]  # fmt: skip
+    undone = organiser.post("/timetable/back", json={"lectures": answer.json["back"]})
+    assert undone.status_code == 200
+    assert [school.schedules.lecture(lecture.id).plan for lecture in series] == before
+    again = organiser.post("/timetable/back", json={"lectures": answer.json["back"]})
+    assert (again.status_code, again.json["code"]) == (409, "lecture.changed_meanwhile")
+
+
+def test_undoing_all_or_nothing_gives_back_points_and_sets(
+    organiser: Browser, school: School, lecture: LectureView, other: LectureView
+) -> None:
+    to = wish(lecture, "2026-03-04T09:00", "2026-03-04T10:30", points=[school.main.id, school.b.id])
+    (back,) = organiser.post("/timetable/move", json=to).json["back"]
+    assert back["points"] == [school.main.id, school.a.id, school.b.id]
+    second = organiser.post("/timetable/move", json=wish(other, "2026-03-05T09:00", "2026-03-05T10:30")).json["back"]
+    school.schedules.cancel_lecture(other.id, by=school.organiser.id)
+    refused = organiser.post("/timetable/back", json={"lectures": [back, *second]})
+    assert refused.status_code == 409
+    assert school.schedules.lecture(lecture.id).point_ids == (school.b.id,)
+    assert organiser.post("/timetable/back", json={"lectures": [back]}).status_code == 200
+    assert school.schedules.lecture(lecture.id).plan == lecture.plan
+
+
+@pytest.mark.parametrize("wrong", [[], {}, {"lectures": []}, {"lectures": ["x"]}, {"lectures": 3}])
+def test_a_way_back_that_cannot_be_read_moves_nothing(organiser: Browser, lecture: LectureView, wrong: object) -> None:
+    back = {"lecture": lecture.id, "starts_at": "2026-03-04T09:00", "ends_at": "2026-03-04T10:00+07:00"}
+    for said in (wrong, {"lectures": [back]}, {"lectures": [back | {"starts_at": "2026-03-04T09:00+07:00"}] * 2}):
+        answer = organiser.post("/timetable/back", json=said)
+        assert (answer.status_code, answer.json["code"]) == (422, "request.unreadable")
 
 
 @pytest.mark.parametrize(

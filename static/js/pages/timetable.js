@@ -20,7 +20,7 @@ import { Board, data as dataOf, Panel, spanWords, swapWords, Toast } from "../vi
  * @property {string} row in which it was picked up
  * @property {boolean} busy while the server decides
  */
-/** @typedef {{starts_at: string, ends_at: string, scope?: string, points?: string[], equipment?: [string, string][], operators?: [string, string][]}} Place */
+/** @typedef {{starts_at: string, ends_at: string, points?: string[], equipment?: [string, string][]}} Place */
 
 const ASK_EVERY_MS = 150;
 const GRIP_PX = 6; // at a bar's ends
@@ -218,23 +218,22 @@ class Mover {
     if (answer.body.code === "lecture.changed_meanwhile") return this.overtaken(answer.body.detail);
     if (!answer.ok) return this.refused(answer.body);
     const moved = /** @type {Lecture} */ (answer.body.lecture);
-    const before = { starts_at: lecture.starts_at, ends_at: lecture.ends_at, points: lecture.points, equipment: lecture.equipment, operators: lecture.operators };
     await this.refresh();
     this.settle();
     this.focus(carried);
     const words = t("Moved to {when}.", { when: spanWords(spanOf(moved)) });
     const seen = this.board.barsOf(moved.id).length > 0;
     const link = seen ? null : { words: t("Show it"), href: this.data.page.replace("DATE", dayOf(spanOf(moved).start)) };
-    this.toast.show(words, () => void this.undo(moved, { ...before, scope }), link);
+    this.toast.show(words, () => void this.undo(moved.id, answer.body.back), link);
     say(words);
   }
 
-  /** @param {Lecture} moved @param {Place} before */
-  async undo(moved, before) {
-    const answer = await send(this.data.move, { lecture: moved.id, sequence: moved.sequence, ...before });
+  /** @param {string} moved @param {unknown[]} back what the server said puts back all that it has moved */
+  async undo(moved, back) {
+    const answer = await send(this.data.back, { lectures: back });
     await this.refresh();
     this.toast.show(answer.ok ? t("It is where it was.") : answer.body.detail, null);
-    const bar = this.board.barsOf(moved.id)[0];
+    const bar = this.board.barsOf(moved)[0];
     if (bar) walkTo(this.board.table, bar);
   }
 

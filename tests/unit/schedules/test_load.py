@@ -82,10 +82,10 @@ def test_each_lecture_of_a_series_counts_in_its_own_year(school: School, registr
     planned = school.schedules.create_series(series, by=school.organiser.id)
     assert registry.remarks.about({each.id: each for each in planned}) == [too_many(1.5, 1), too_many(3.0, 1, 2027)]
     longer = school.draft(LAST, minutes=120)
-    would_be = school.schedules.would_be(planned[0].id, longer, "all")
+    would_be = school.schedules.plans_after(planned[0].id, longer, "all")
     assert would_be.keys() == {each.id for each in planned}
     assert registry.remarks.about(would_be) == [too_many(2.0, 1), too_many(4.0, 1, 2027)]
-    alone = school.schedules.would_be(planned[0].id, longer, "one")
+    alone = school.schedules.plans_after(planned[0].id, longer, "one")
     assert registry.remarks.about(alone) == [too_many(2.0, 1)]
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.errors import Invalid
 from schedules.records import LectureDraft, Part, SeriesDraft
-from schedules.series import MOST, expand
+from schedules.series import MOST, changed_alike, expand, merged
 from schedules.zones import to_local
 
 HANOI = "Asia/Ho_Chi_Minh"
@@ -145,3 +145,78 @@ def test_a_weekly_series_has_as_many_as_wished_on_the_days_wished(
     monday = first.date() - timedelta(days=first.weekday())
     assert all(((at.date() - monday).days // 7) % interval == 0 for at in local)
     assert {draft.ends_at - draft.starts_at for draft in drafts} == {timedelta(minutes=90)}
+
+
+# ---- changed alike -----------------------------------------------------------------------------
+
+WEEK = timedelta(weeks=1)
+NEXT = replace(FIRST, starts_at=EIGHT + WEEK, ends_at=EIGHT + WEEK + timedelta(minutes=90))
+
+
+def test_another_lecture_takes_each_change_where_it_was_alike_and_keeps_what_is_its_own() -> None:
+    own = replace(NEXT, main_point_id="bp_9", setup_min=60, description="Mang máy tính")
+    wished = replace(
+        FIRST, title="Tên mới", main_point_id="bp_3", setup_min=30, teardown_min=15, description="", lecturer_id="usr_2"
+    )
+    assert merged(own, FIRST, wished) == replace(own, title="Tên mới", teardown_min=15, lecturer_id="usr_2")
+
+
+@pytest.mark.parametrize(
+    ("main", "points", "expected"),
+    [
+        ("bp_1", ("bp_2",), ("bp_2", ("bp_1", "bp_3"))),  # alike: all as wished
+        ("bp_1", ("bp_2", "bp_4"), ("bp_2", ("bp_4", "bp_1"))),  # a hall of its own stays, and so does who swaps roles
+        ("bp_5", ("bp_2",), ("bp_5", ("bp_1", "bp_3", "bp_2"))),  # its own main point
+        ("bp_2", ("bp_1",), ("bp_2", ("bp_1",))),
+    ],
+)
+def test_points_take_part_once_and_none_is_lost_that_only_changes_its_role(
+    main: str, points: tuple[str, ...], expected: tuple[str, tuple[str, ...]]
+) -> None:
+    wished = replace(FIRST, main_point_id="bp_2", point_ids=("bp_1", "bp_3"))
+    changed = merged(replace(NEXT, main_point_id=main, point_ids=points), FIRST, wished)
+    assert (changed.main_point_id, changed.point_ids) == expected
+
+
+def test_the_same_points_in_another_order_are_alike() -> None:
+    before = replace(FIRST, point_ids=("bp_2", "bp_3"))
+    wished = replace(before, point_ids=("bp_2", "bp_3", "bp_4"))
+    assert merged(replace(NEXT, point_ids=("bp_3", "bp_2")), before, wished).point_ids == wished.point_ids
+
+
+def test_what_is_brought_and_who_looks_after_a_point_is_merged_point_by_point() -> None:
+    before = replace(FIRST, point_ids=("bp_2", "bp_3", "bp_4"), equipment=(("bp_2", "eq_1"), ("bp_4", "eq_4")))
+    own = replace(before, equipment=(("bp_2", "eq_9"), ("bp_4", "eq_4")), operators=(("bp_3", "usr_7"),))
+    wished = replace(
+        before,
+        point_ids=("bp_2", "bp_3"),
+        equipment=(("bp_2", "eq_2"), ("bp_3", "eq_3")),
+        operators=(("bp_2", "usr_8"),),
+    )
+    changed = merged(own, before, wished)
+    assert changed.equipment == (("bp_2", "eq_9"), ("bp_3", "eq_3"))
+    assert changed.operators == (("bp_2", "usr_8"), ("bp_3", "usr_7"))
+
+
+def test_a_point_that_only_one_lecture_keeps_keeps_its_set_too() -> None:
+    before = replace(FIRST, point_ids=("bp_2", "bp_3"), equipment=(("bp_3", "eq_3"),))
+    own = replace(before, point_ids=("bp_2", "bp_3", "bp_4"))
+    assert merged(own, before, replace(before, point_ids=("bp_2",), equipment=())).equipment == (("bp_3", "eq_3"),)
+
+
+def test_a_lecture_without_any_change_is_left_out() -> None:
+    before = {"lec_1": FIRST, "lec_2": replace(NEXT, title="Ôn tập"), "lec_3": NEXT}
+    changed = changed_alike(before, "lec_1", replace(FIRST, title="Tên mới"))
+    assert changed == {"lec_1": replace(FIRST, title="Tên mới"), "lec_3": replace(NEXT, title="Tên mới")}
+
+
+def test_new_margins_are_shared_in_the_pause_between_two_parts() -> None:
+    after = replace(FIRST, starts_at=FIRST.ends_at, ends_at=FIRST.ends_at + timedelta(hours=1))
+    changed = changed_alike({"lec_2": after, "lec_1": FIRST}, "lec_2", replace(after, setup_min=30, teardown_min=15))
+    assert [(i, draft.setup_min, draft.teardown_min) for i, draft in changed.items()] == [
+        ("lec_2", 0, 15),
+        ("lec_1", 30, 0),
+    ]
+    elsewhere = replace(after, main_point_id="bp_8", point_ids=("bp_9",))
+    changed = changed_alike({"lec_2": elsewhere, "lec_1": FIRST}, "lec_2", replace(elsewhere, setup_min=30))
+    assert [draft.setup_min for draft in changed.values()] == [30, 30]
