@@ -355,6 +355,8 @@ class Booking(Base):
     __tablename__ = "bookings"
     __table_args__ = (
         Index("ix_bookings_resource_id_starts_at", "resource_id", "starts_at"),
+        # for many resources at a few moments, as a series asks: half the time of the other on PostgreSQL
+        Index("ix_bookings_starts_at_ends_at", "starts_at", "ends_at"),
         CheckConstraint("(lecture_id IS NULL) <> (block_id IS NULL)", name="ck_bookings_one_holder"),
     )
 
