@@ -62,8 +62,7 @@ class Bookings:
         """
         try:
             with self._db.transaction() as s:
-                if not self._db.is_sqlite:  # there the transaction has already made us the only writer
-                    s.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
+                wait_for_planners(s)
                 yield s
         except IntegrityError:
             # A writer that did not take the lock was faster; the exclusion constraint saw it.
@@ -228,6 +227,12 @@ class Bookings:
         """Return when a lecturer can teach, by weekday; none: always."""
         with self._db.reading() as s:
             return hours_of(s, {user_id}).get(user_id, [])
+
+
+def wait_for_planners(s: Session) -> None:
+    """Let nobody plan until this transaction ends: what is decided from what is held is still so when it is written."""
+    if s.get_bind().dialect.name == "postgresql":  # on SQLite the transaction has made us the only writer
+        s.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})
 
 
 def write_hours(s: Session, user_id: str, windows: Iterable[Window]) -> None:

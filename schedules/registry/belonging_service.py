@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
-from schedules.booking_service import BOOKING_LOCK
+from schedules.booking_service import wait_for_planners
 from schedules.models import Course, Lecture, LecturePoint, Organisation
 from schedules.registry import history_service
 from schedules.registry.lineage import Lineage, Period
@@ -20,7 +20,7 @@ def lineage_of(s: Session) -> Lineage:
 
 def follow_points(s: Session, point_ids: Collection[str], org_id: str, at: datetime) -> None:
     """Let points take part for another organisation in what starts at a moment or later and has not begun."""
-    _wait_for_planners(s)
+    wait_for_planners(s)  # who may have read the organisation of before
     s.execute(
         update(LecturePoint)
         .where(LecturePoint.point_id.in_(point_ids), LecturePoint.lecture_id.in_(_to_come(at)))
@@ -31,7 +31,7 @@ def follow_points(s: Session, point_ids: Collection[str], org_id: str, at: datet
 
 def follow_lecturers(s: Session, user_ids: Collection[str], org_id: str, at: datetime) -> None:
     """Let lecturers teach for another organisation in what starts at a moment or later and has not begun."""
-    _wait_for_planners(s)
+    wait_for_planners(s)  # who may have read the organisation of before
     s.execute(
         update(Lecture)
         .where(Lecture.lecturer_id.in_(user_ids), Lecture.id.in_(_to_come(at)))
@@ -90,9 +90,3 @@ def _holders(org_id: str, ends: Mapping[str, tuple[datetime, str]]) -> list[Peri
 def _to_come(at: datetime) -> Select[Any]:
     # one whose lobby is open has not begun either
     return select(Lecture.id).where(Lecture.status.in_(("planned", "open")), Lecture.starts_at >= at)
-
-
-def _wait_for_planners(s: Session) -> None:
-    """Let nobody plan a lecture meanwhile who has read the organisation of before."""
-    if s.get_bind().dialect.name == "postgresql":  # on SQLite we are the only writer
-        s.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": BOOKING_LOCK})

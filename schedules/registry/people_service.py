@@ -13,7 +13,7 @@ from core.db import Database
 from core.errors import N_, Conflict, Invalid
 from core.ids import new_id, new_key
 from core.permissions import Role
-from schedules.booking_service import Bookings, hours_of
+from schedules.booking_service import Bookings, hours_of, wait_for_planners
 from schedules.directory_service import check_home, found
 from schedules.models import Booking, Lecture, LecturerProfile, LecturerTopic, Organisation, Topic, User
 from schedules.names import person_key, search_key
@@ -144,6 +144,7 @@ class People:
 
 def refuse_needed(s: Session, clock: Clock, row: User, draft: PersonDraft, zone: str) -> None:
     """Raise Conflict naming the lectures that need somebody after their last day, or in a role they lose."""
+    wait_for_planners(s)
     now = clock.now()
     if "lecturer" in row.roles and "lecturer" not in draft.roles:
         teaches = select(Lecture.title).where(

@@ -10,6 +10,7 @@ from core.clock import Clock
 from core.db import Database
 from core.errors import N_, Conflict
 from core.ids import new_id, new_key
+from schedules.booking_service import wait_for_planners
 from schedules.directory_service import check_home, found
 from schedules.models import Booking, BridgePoint, Equipment, Hall, Lecture, Organisation, PointOperator, User
 from schedules.names import person_key, place_key
@@ -143,7 +144,8 @@ class EquipmentSets:
 
 
 def lectures_holding(s: Session, clock: Clock, resource_id: str) -> list[str]:
-    """Return the titles of the lectures that hold a resource now or later, earliest first."""
+    """Return the titles of the lectures that hold a resource now or later, earliest first; no others come meanwhile."""
+    wait_for_planners(s)
     query = (
         select(Lecture.title)
         .join(Booking, Booking.lecture_id == Lecture.id)

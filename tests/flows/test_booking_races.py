@@ -13,6 +13,7 @@ from core.bus import EventBus
 from core.db import Database
 from core.errors import Conflict, Unavailable
 from schedules.models import Booking
+from schedules.registry.place_service import Points
 from schedules.service import ScheduleService
 from tests.builders import School, make_school
 from tests.fakes import FakeClock
@@ -196,3 +197,17 @@ def test_a_class_that_ends_while_a_point_is_given_free_holds_nothing_afterwards(
     assert went == ["kept waiting", "done"]
     assert school.schedules.lecture(lecture.id).released == (school.a.id,)
     assert held(any_db, clock.now()) == 0
+
+
+def test_a_point_is_not_retired_while_somebody_plans_a_lecture_there(
+    school: School, any_db: Database, second: ScheduleService, clock: FakeClock
+) -> None:
+    went = race(
+        any_db,
+        "INSERT INTO lectures",
+        lambda service: service.create_lecture(school.draft(EIGHT), school.organiser.id),
+        lambda service: Points(service._db, clock).retire(school.a.id),
+        (school.schedules, second),
+    )
+    assert went == ["kept waiting", "registry.booked"]
+    assert held(any_db, EIGHT) == 7
