@@ -84,11 +84,11 @@ def _book(service: ScheduleService, world: World, log: Log, wish: Wish, lecture:
 
 def _cancel(service: ScheduleService, world: World, log: Log, known: LectureView) -> None:
     try:
-        _until_not_busy(lambda: service.cancel_lecture(known.id, world.organiser, sequence=known.sequence))
+        off = _until_not_busy(lambda: service.cancel_lecture(known.id, world.organiser, sequence=known.sequence))
     except Conflict:
         log.overtaken += 1
     else:
-        log.cancelled[known.id] = known.sequence + 1
+        log.cancelled[known.id] = off.sequence  # somebody else may have called it off already, and later
 
 
 def _until_not_busy(step):  # type: ignore[no-untyped-def]
