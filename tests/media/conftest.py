@@ -174,9 +174,9 @@ class Page:
     def wait_colour(self, slot: str, colour: str) -> None:
         self.page.wait_for_function("([s, c]) => colour(s) === c", arg=[slot, colour], timeout=20_000)
 
-    def wait_height(self, slot: str, least: int, most: int) -> None:
+    def wait_height(self, slot: str, least: int, most: int, limit_s: float = 20) -> None:
         self.page.wait_for_function(
-            "([s, a, b]) => shownHeight(s) >= a && shownHeight(s) <= b", arg=[slot, least, most], timeout=20_000
+            "([s, a, b]) => shownHeight(s) >= a && shownHeight(s) <= b", arg=[slot, least, most], timeout=1000 * limit_s
         )
 
     def stats(self, slot: str) -> dict[str, Any]:

@@ -113,7 +113,7 @@ def test_three_sizes_of_firefox_reach_each_viewer_as_it_asks(node: NodeProcess, 
     point.publish("blue", 880, simulcast=True)
     for viewer in (hall, phone):
         viewer.watch(["stage", "audio-0"])
-        viewer.wait_height("stage", 720, 720)
+        viewer.wait_height("stage", 720, 720, limit_s=60)  # a sender that takes its line for poor begins small
     for wanted, least, most in ((200, 100, 200), (400, 300, 400), (1080, 720, 720)):
         node.ok("PUT", f"/rooms/{ROOM}/peers/usr_phone/sizes", {"heights": {"stage": wanted}})
         phone.wait_height("stage", least, most)
