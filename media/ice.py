@@ -11,8 +11,6 @@ from media import stun
 from media.stun import Address
 
 CONSENT_S = 30.0  # RFC 7675 section 5.1: no check for this long, no more sending
-BINDING_REQUEST = b"\x00\x01"
-USERNAME = 0x0006
 ATTRIBUTES_READ = 8  # browsers put USERNAME first; a stranger's 500 empty ones would cost 250 us
 
 
@@ -41,14 +39,15 @@ def local_ufrag(data: bytes) -> str | None:
 
     Cheap on purpose: it decides, before any HMAC, whether a stranger's datagram is worth parsing.
     """
-    if len(data) < 20 or data[:2] != BINDING_REQUEST or int.from_bytes(data[2:4], "big") != len(data) - 20:
+    kind, length = int.from_bytes(data[:2], "big"), int.from_bytes(data[2:4], "big")
+    if len(data) < stun.HEAD or kind != stun.BINDING_REQUEST or length != len(data) - stun.HEAD:
         return None
-    i = 20
+    i = stun.HEAD
     for _ in range(ATTRIBUTES_READ):
         if i + 4 > len(data):
             break
         kind, length = int.from_bytes(data[i : i + 2], "big"), int.from_bytes(data[i + 2 : i + 4], "big")
-        if kind == USERNAME:
+        if kind == stun.USERNAME:
             return data[i + 4 : i + 4 + length].split(b":")[0].decode("ascii", "replace")
         i += 4 + length + (-length % 4)
     return None

@@ -14,7 +14,6 @@ from schedules.zones import interval_words
 HolderKind = Literal["lecture", "block", "calendar", "hours"]
 _HOLDER_KINDS: dict[str, HolderKind] = {"lec": "lecture", "blk": "block", "bsy": "calendar", "usr": "hours"}
 ORDER: tuple[ResourceKind, ...] = ("point", "lecturer", "operator", "equipment")
-MOST_TOLD = 50  # clashes in one refusal: more do not help anybody
 
 
 class Hold(NamedTuple):

@@ -13,7 +13,6 @@ from core.errors import N_, Conflict, Invalid, NotFound
 from core.ids import new_id, new_key
 from core.permissions import Role
 from schedules.models import (
-    Booking,
     BridgePoint,
     Course,
     Enrolment,
@@ -213,30 +212,6 @@ class Directory:
             query = query.where(Equipment.point_id == point_id)
         with self._db.reading() as s:
             return [EquipmentView(r.id, r.name, r.point_id) for r in s.scalars(query)]
-
-    def move_equipment(self, equipment_id: str, point_id: str | None) -> None:
-        """Take a set to another point.
-
-        Raises Conflict while a lecture that is not over has it booked: change that lecture first.
-        """
-        with self._db.transaction() as s:
-            row = found(s, Equipment, equipment_id)
-            if point_id is not None:
-                found(s, BridgePoint, point_id)
-            title = s.scalar(
-                select(Lecture.title)
-                .join(Booking, Booking.lecture_id == Lecture.id)
-                .where(Booking.resource_id == equipment_id, Booking.ends_at > self._clock.now())
-                .order_by(Booking.starts_at)
-            )
-            if title is not None:
-                raise Conflict(
-                    "equipment.booked",
-                    N_("The equipment “%(equipment)s” is booked for “%(lecture)s”."),
-                    equipment=row.name,
-                    lecture=title,
-                )
-            row.point_id = point_id
 
     # ---- courses ----
 
